@@ -1,0 +1,28 @@
+#include "base/hash.h"
+
+#include <string.h>
+
+uint64_t hash_u64(uint64_t v)
+{
+    /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014). */
+    v ^= v >> 30;
+    v *= 0xbf58476d1ce4e5b9u;
+    v ^= v >> 27;
+    v *= 0x94d049bb133111ebu;
+    return v ^ v >> 31;
+}
+
+uint64_t hash_bytes(const void *data, size_t n, uint64_t seed)
+{
+    const uint8_t *p = data;
+    uint64_t h = hash_u64(seed ^ n);
+
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t v;
+        memcpy(&v, p, 8);
+        h = hash_u64(h ^ v);
+    }
+    uint64_t tail = 0;
+    memcpy(&tail, p, n);
+    return n ? hash_u64(h ^ tail) : h;
+}
