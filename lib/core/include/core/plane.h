@@ -1,0 +1,82 @@
+#ifndef CORE_PLANE_H
+#define CORE_PLANE_H 1
+
+/* The desired state of one datapath, free of OpenFlow: what rfserver computes, the wire
+ * carries and rfproxy turns into flow and group entries (docs/architecture.md).
+ *
+ * A packet is admitted (table 0) when it comes in on a port with that port's router MAC
+ * as destination; then the FIB (table 1) sends it by longest prefix to a target. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "core/vm.h"
+
+/* How a datapath port is treated. */
+enum port_class {
+    PORT_PROBING,  /* Just up: LLDP has not had its chance.  Nothing is relayed. */
+    PORT_INTERNAL, /* LLDP of ours was seen: an inter-switch link. */
+    PORT_EDGE,    /* Hosts, external routers: ARP/ND and control traffic are relayed. */
+    PORT_BLOCKED, /* By configuration. */
+};
+
+/* A datapath port with an active association. */
+struct plane_port {
+    uint32_t dp_port;
+    enum port_class class;
+    struct eth_addr mac; /* Of the VM port: the router MAC. */
+};
+
+/* An address of the VM itself: to the slow path. */
+struct plane_addr {
+    struct ip_addr addr;
+};
+
+/* Where a FIB entry sends a packet. */
+enum fib_verdict {
+    FIB_GROUP = 1, /* To next-hop group `group`. */
+    FIB_PUNT, /* To the VM, metered: connected prefix, or it must answer by ICMP. */
+    FIB_DROP, /* Blackhole. */
+};
+
+struct fib_target {
+    uint8_t verdict; /* enum fib_verdict. */
+    uint32_t group;  /* With FIB_GROUP: 1..2^24-1. */
+};
+
+struct fib_entry {
+    struct ip_prefix prefix; /* Canonical. */
+    struct fib_target target;
+};
+
+/* A next-hop group.  No hop: its packets are dropped (next hop being resolved); one
+ * hop: an indirect group; several: a select group. */
+struct fib_hop {
+    uint32_t dp_port;
+    uint16_t weight;
+    struct eth_addr src; /* MAC of the VM port. */
+    struct eth_addr dst; /* MAC of the next hop. */
+};
+
+struct fib_group {
+    uint32_t id;
+    uint16_t n_hops;
+    struct fib_hop hops[VM_MAX_HOPS];
+};
+
+/* One change of the desired state. */
+enum plane_kind { PLANE_PORT = 1, PLANE_ADDR, PLANE_GROUP, PLANE_FIB };
+
+struct plane_change {
+    enum plane_kind kind;
+    bool remove; /* Then only the key counts: dp_port, addr, group id, prefix. */
+    union {
+        struct plane_port port;
+        struct plane_addr addr;
+        struct fib_entry fib;
+        struct fib_group group;
+    };
+};
+
+#endif
