@@ -42,7 +42,7 @@ enum fib_verdict {
 
 struct fib_target {
     uint8_t verdict; /* enum fib_verdict. */
-    uint32_t group;  /* With FIB_GROUP: 1..2^24-1. */
+    uint32_t group;  /* With FIB_GROUP: 1..0x7fffffff. */
 };
 
 struct fib_entry {
