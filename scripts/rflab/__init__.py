@@ -1,0 +1,14 @@
+"""Builds a RouteFlow network from a topology, and proves that it routes.
+
+topology.py  what the network shall be (JSON file -> objects); oracle.py: its routes
+system.py    processes, namespaces, the manifest of all that was made
+net.py       namespaces, veth links, hosts     ovs.py   the lab's own Open vSwitch
+lxc.py       containers                        suite.py routing suite files
+daemons.py   rfserver, rfproxy, rfvs and their options
+lab.py       puts these together: up, down, state
+verify.py    the checks; ofctl.py, pcap.py and probe.py read what they look at
+cli.py       the command line of scripts/demo
+
+Python's standard library only.  The lab never touches what it has not made itself: see
+system.Manifest.
+"""

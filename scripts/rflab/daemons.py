@@ -1,0 +1,117 @@
+"""rfserver, rfproxy, rfvs and rfctl: where they listen, with which options they run.
+
+rfserver runs in the host's namespace, so that it can reach a MongoDB server anywhere;
+the two OpenFlow drivers run inside the lab, next to the switches.  They meet over Unix
+sockets in the run directory, which do not care about network namespaces.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+from pathlib import Path
+
+from .system import CHECKOUT, LabError, wait_for
+
+SERVER_PORT = 25555
+MONGODB = ("127.0.0.1", 27017)
+PROXY_CONTROLLER = "tcp:127.0.0.1:6653"
+RFVS_CONTROLLER = "tcp:127.0.0.1:6654"
+PROGRAMS = ("rfserver", "rfproxy", "rfvs", "rfclient", "rfctl")
+
+
+class Daemons:
+    def __init__(self, instance, network):
+        self.instance = instance
+        self.network = network
+        self.dir = instance.dir
+        self.server = f"ipc://{self.dir}/rfserver.ipc"
+        self.relay = f"ipc://{self.dir}/relay.ipc"
+        self.key = self.dir / "keys" / "frames.key"
+        self.mapping = self.dir / "config" / "rfserver.csv"
+        self.isl = self.dir / "config" / "rfisl.csv"
+
+    def program(self, name):
+        return self.dir / "bin" / name
+
+    def prepare(self):
+        """Keys and configuration files; the programs become visible as RUN/bin."""
+        build = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bin"
+        missing = [name for name in PROGRAMS if not (build / name).exists()]
+        if missing:
+            raise LabError(f"{build} lacks {', '.join(missing)} (scripts/build makes them)")
+        (self.dir / "bin").symlink_to(build.resolve())
+        self.key.touch(mode=0o600)
+        self.key.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        topology = self.network.topology
+        if topology.mapping:
+            shutil.copy(topology.mapping, self.mapping)
+        else:
+            self.mapping.write_text(topology.mapping_text(), encoding="utf-8")
+        shutil.copy(CHECKOUT / "config" / "rfisl.csv", self.isl)
+        shutil.copy(CHECKOUT / "lxc" / "attach-ports", self.dir / "config")
+
+    def store(self):
+        """A MongoDB server on this machine if one listens, otherwise a file."""
+        wanted = os.environ.get("RF_STORE")
+        if wanted:
+            return wanted
+        try:
+            socket.create_connection(MONGODB, timeout=0.5).close()
+        except OSError:
+            return f"sqlite:{self.dir}/store/routeflow.db"
+        # Two labs on one machine must not write into one database.
+        name = "routeflow" if self.instance.name == "demo" else f"rf-{self.instance.name}"
+        return f"mongodb://{MONGODB[0]}:{MONGODB[1]}/{name}"
+
+    def options(self, name, store=None):
+        """A daemon's command-line options."""
+        own = {
+            "rfserver": ["--listen", f"tcp://{self.network.server_address}:{SERVER_PORT}",
+                         "--listen", self.server, "--mapping", self.mapping,
+                         "--isl", self.isl, "--store", store],
+            "rfproxy": ["--server", self.server, "--ct-id", "0",
+                        "--listen", "ptcp:6653:127.0.0.1", "--relay", self.relay,
+                        "--key-file", self.key],
+            "rfvs": ["--server", self.server, "--listen", "ptcp:6654:127.0.0.1",
+                     "--relay", self.relay, "--key-file", self.key],
+        }[name]
+        return [str(option) for option in own]
+
+    def rfclient_options(self, node):
+        """Those of the rfclient in a container, whose files are elsewhere."""
+        server = f"tcp://{self.network.server_address}:{SERVER_PORT}"
+        return ["--server", server, "--vm-id", node.vm_id,
+                "--key-file", "/etc/routeflow/frames.key"]
+
+    def start(self, store):
+        for name in ("rfserver", "rfproxy", "rfvs"):
+            self.start_one(name, store)
+        wait_for("rfserver to answer", self._answers, 10)
+
+    def start_one(self, name, store):
+        netns = None if name == "rfserver" else self.instance.netns
+        return self.instance.spawn(name, self.program(name), *self.options(name, store),
+                                   netns=netns)
+
+    def _answers(self):
+        for name in ("rfserver", "rfproxy", "rfvs"):
+            if not self.running(name):
+                return False, f"{name} has ended, see {self.dir}/log/{name}.log"
+        done = self.rfctl("show", "status", check=False)
+        return done.returncode == 0, (done.stderr or done.stdout).strip()
+
+    def pid(self, name):
+        return int((self.dir / "pid" / name).read_text(encoding="utf-8"))
+
+    def running(self, name):
+        return self.pid(name) in self.instance.processes()
+
+    def rfctl(self, *argv, check=True):
+        return self.instance.run(self.program("rfctl"), "--server", self.server, *argv,
+                                 check=check, timeout=30)
+
+    def show(self, what):
+        """`rfctl show WHAT --json` as an object."""
+        return json.loads(self.rfctl("show", what, "--json").stdout)

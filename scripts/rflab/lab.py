@@ -1,0 +1,111 @@
+"""A whole lab: brings a topology up on a run directory, and takes it down again."""
+
+import json
+import shutil
+import time
+
+from . import net
+from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons
+from .lxc import Containers, remove_cgroups
+from .net import Network
+from .ovs import OpenVSwitch
+from .system import Instance, LabError
+from .topology import load
+
+
+class Lab:
+    def __init__(self, instance, topology, management):
+        self.instance = instance
+        self.topology = topology
+        self.network = Network(instance, topology, management)
+        self.ovs = OpenVSwitch(instance)
+        self.containers = Containers(instance, self.network)
+        self.daemons = Daemons(instance, self.network)
+        self.state = {}
+
+    @classmethod
+    def opened(cls, run_dir):
+        """The lab that is up on a run directory."""
+        instance = Instance(run_dir)
+        try:
+            state = json.loads((instance.dir / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise LabError(f"no lab is up on {instance.dir} (scripts/demo up)")
+        lab = cls(instance, load(instance.dir / "config" / "topology.json"),
+                  state["management"])
+        lab.state = state
+        return lab
+
+    def save(self, **values):
+        self.state.update(values)
+        temporary = self.instance.dir / "state.new"
+        temporary.write_text(json.dumps(self.state, indent=1), encoding="utf-8")
+        temporary.rename(self.instance.dir / "state.json")
+
+    def phases(self):
+        """(what, function) in order; each returns words to print, or None."""
+        return [("namespaces, links, hosts", self._network),
+                ("Open vSwitch", self._open_vswitch),
+                ("rfserver, rfproxy, rfvs", self._daemons),
+                ("switches and RFVS", self._switches),
+                ("containers", self._containers)]
+
+    def _network(self):
+        shutil.copy(self.topology.source, self.instance.dir / "config" / "topology.json")
+        self.daemons.prepare()
+        self.network.create()
+        self.network.start_captures()
+        return (f"{len(self.topology.nodes)} switches, {len(self.topology.links)} links, "
+                f"{len(self.topology.hosts)} hosts")
+
+    def _open_vswitch(self):
+        self.ovs.start()
+
+    def _daemons(self):
+        store = self.daemons.store()
+        self.save(management=str(self.network.management), store=store,
+                  started=time.time())
+        self.daemons.start(store)
+        return f"store {store}"
+
+    def _switches(self):
+        self.ovs.add_rfvs(RFVS_CONTROLLER)
+        self.ovs.add_switches(self.topology, PROXY_CONTROLLER)
+
+    def _containers(self):
+        for node in self.topology.nodes:
+            self.containers.create(node, self.daemons.rfclient_options(node))
+            key = self.containers.rootfs(node) / "etc/routeflow/frames.key"
+            key.touch(mode=0o600)
+            key.write_bytes(self.daemons.key.read_bytes())
+        self.containers.start_all()
+        self.ovs.check_ports(self.topology)
+        return " ".join(node.vm for node in self.topology.nodes)
+
+
+def create(run_dir, topology):
+    """A new lab on a run directory that holds none; the caller runs its phases()."""
+    instance = Instance(run_dir)
+    if instance.manifest.exists():
+        raise LabError(f"{instance.dir} holds a lab already")
+    management = net.pick_management_network()
+    instance.make_dir()
+    return Lab(instance, topology, management)
+
+
+def is_up(run_dir):
+    return Instance(run_dir).manifest.exists()
+
+
+def down(run_dir):
+    """Removes all that a lab has made, however far it came; True if there was any."""
+    instance = Instance(run_dir)
+    if not instance.manifest.exists():
+        return False
+    # Marked processes include those of the containers: killing LXC's monitor and the
+    # container's first process ends each container.
+    instance.kill_processes(instance.processes())
+    net.remove(instance)
+    remove_cgroups(instance)
+    instance.remove_dir()
+    return True

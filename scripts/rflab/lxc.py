@@ -1,0 +1,145 @@
+"""Containers: one small root of our own each, with the host's /usr bound read-only."""
+
+import os
+import pwd
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import suite
+from .net import MANAGEMENT_BRIDGE
+from .system import CHECKOUT, MARK, LabError
+from .topology import RFVS_BRIDGE
+
+DIRECTORIES = ("usr", "opt/routeflow", "proc", "sys", "dev", "tmp", "run", "root",
+               "etc/routeflow", "etc/frr", "etc/quagga", "etc/pam.d", "var/tmp",
+               "var/log/routing", "var/lib")
+COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "alternatives",
+          "services", "protocols", "localtime")
+ACCOUNTS = ("root", "daemon", "nobody", "frr", "frrvty", "quagga", "quaggavty", "nogroup")
+
+
+class Containers:
+    def __init__(self, instance, network):
+        self.instance = instance
+        self.network = network
+        self.topology = network.topology
+        self.path = instance.dir / "lxc"
+
+    def rootfs(self, node):
+        return self.path / node.vm / "rootfs"
+
+    def create(self, node, rfclient_options):
+        """Writes the container's root and configuration."""
+        root = self.rootfs(node)
+        for name in DIRECTORIES:
+            (root / name).mkdir(parents=True, exist_ok=True)
+        for name in ("bin", "sbin", "lib", "lib64"):
+            (root / name).symlink_to(f"usr/{name}")
+        (root / "var/run").symlink_to("/run")
+        for name in COPIED:
+            source = Path("/etc", name)
+            if source.is_dir():
+                shutil.copytree(source, root / "etc" / name, symlinks=True,
+                                dirs_exist_ok=True)
+            elif source.exists():
+                shutil.copy(source, root / "etc" / name)
+        for name in ("passwd", "group"):
+            lines = Path("/etc", name).read_text(encoding="utf-8").splitlines(True)
+            (root / "etc" / name).write_text(
+                "".join(l for l in lines if l.split(":")[0] in ACCOUNTS), encoding="utf-8")
+        (root / "etc/hostname").write_text(node.vm + "\n", encoding="utf-8")
+        (root / "etc/pam.d/frr").write_text("auth sufficient pam_permit.so\n"
+                                            "account sufficient pam_permit.so\n",
+                                            encoding="utf-8")
+        shutil.copy(CHECKOUT / "lxc/init", root / "etc/routeflow/init")
+        files = suite.files(self.topology, node)
+        for directory, user in (("frr", "frr"), ("quagga", "quagga")):
+            for name, text in files.items():
+                if directory == "quagga" and "frr" in name:
+                    continue
+                self._suite_file(root / "etc" / directory / name, text, user)
+        (root / "etc/routeflow/daemons").write_text(
+            " ".join(suite.daemons(self.topology)) + "\n", encoding="utf-8")
+        (root / "etc/routeflow/rfclient").write_text(
+            "".join(f"{option}\n" for option in rfclient_options), encoding="utf-8")
+        (self.path / node.vm / "config").write_text(self._config(node), encoding="utf-8")
+
+    @staticmethod
+    def _suite_file(path, text, user):
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o640)
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            return
+        os.chown(path, account.pw_uid, account.pw_gid)
+        os.chown(path.parent, account.pw_uid, account.pw_gid)
+
+    def _config(self, node):
+        cgroup = f"rf-{self.instance.name}-{node.vm}"
+        self.instance.manifest.note("cgroup", cgroup)
+        interfaces, ports = [], []
+        for port in node.ports:
+            prefix = f"lxc.net.{port.number}"
+            interfaces += [f"{prefix}.type = veth", f"{prefix}.name = {port.vm_interface}",
+                           f"{prefix}.veth.pair = {port.rfvs_interface}",
+                           f"{prefix}.hwaddr = {port.mac}", f"{prefix}.flags = up"]
+            if not self.topology.routing:
+                interfaces.append(f"{prefix}.ipv4.address = {port.address}")
+            ports.append(f"{port.rfvs_interface}:{node.rfvs_base + port.number}")
+        management = self.network.management
+        values = {
+            "VM": node.vm, "ROOTFS": self.rootfs(node), "CGROUP": cgroup,
+            "MARK": f"{MARK}={self.instance.dir}", "BIN": self.instance.dir / "bin",
+            "NO_IPV6": 1, "BRIDGE": MANAGEMENT_BRIDGE,
+            "ETH0_MAC": bytes.fromhex(node.vm_id).hex(":"),
+            "ETH0_ADDRESS": f"{self.network.vm_address(node)}/{management.prefixlen}",
+            "INTERFACES": "\n".join(interfaces),
+            "HOOK": self.instance.dir / "config" / "attach-ports",
+            "OVSDB": self.instance.dir / "ovs" / "db.sock", "RFVS": RFVS_BRIDGE,
+            "RFVS_PORTS": " ".join(ports)}
+        text = (CHECKOUT / "lxc/rfvm.conf.in").read_text(encoding="utf-8")
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        return text
+
+    def start_all(self):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.start, self.topology.nodes))
+
+    def start(self, node):
+        log = self.instance.dir / "log" / f"lxc-{node.vm}.log"
+        try:
+            self.instance.run("lxc-start", "-P", self.path, "-n", node.vm, "-d", "-l",
+                              "INFO", "-o", log, netns=self.instance.netns)
+        except LabError:
+            lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            errors = [line for line in lines if " ERROR " in line]
+            raise LabError(f"container {node.vm} does not start, see {log}\n" +
+                           "\n".join(errors[-5:]))
+
+    def stop(self, node, kill=False):
+        self.instance.run("lxc-stop", "-P", self.path, "-n", node.vm,
+                          *(["-k"] if kill else ["-t", "5"]), check=False,
+                          netns=self.instance.netns)
+
+    def command(self, node, *argv):
+        """The command line that runs argv inside a container."""
+        return self.instance.inside(self.instance.netns, "lxc-attach", "-P", self.path,
+                                    "-n", node.vm, "--clear-env", "--", *argv)
+
+    def run(self, node, *argv, **options):
+        return self.instance.run(*self.command(node, *argv), **options)
+
+
+def remove_cgroups(instance):
+    """Empty control groups stay behind when LXC's monitor was killed."""
+    for name in instance.manifest.names("cgroup"):
+        root = Path("/sys/fs/cgroup")
+        for top in [*root.glob(f"{name}*"), *root.glob(f"*/{name}*")]:
+            for directory, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    pass

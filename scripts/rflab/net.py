@@ -1,0 +1,127 @@
+"""Namespaces, veth links, hosts, captures.
+
+All of the lab's interfaces live in namespaces of its own but one: the host's end of the
+management network, through which rfserver is reached by the containers.
+"""
+
+import ipaddress
+import json
+
+from .system import LabError, run
+
+MANAGEMENT_BRIDGE = "rfbr0"
+
+
+def pick_management_network():
+    """The first free 10.254.N.0/24 of this machine."""
+    used = []
+    for route in json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"]).stdout
+                            or "[]"):
+        if route.get("dst") not in (None, "default"):
+            used.append(ipaddress.IPv4Network(route["dst"], strict=False))
+    for third in range(255):
+        network = ipaddress.IPv4Network(f"10.254.{third}.0/24")
+        if not any(network.overlaps(other) for other in used):
+            return network
+    raise LabError("no 10.254.N.0/24 is free for the management network")
+
+
+class Network:
+    def __init__(self, instance, topology, management):
+        self.instance = instance
+        self.topology = topology
+        self.management = ipaddress.IPv4Network(management)
+
+    @property
+    def server_address(self):
+        return self.management.network_address + 1
+
+    def vm_address(self, node):
+        return self.management.network_address + 10 + self.topology.nodes.index(node)
+
+    def host_netns(self, host):
+        return f"{self.instance.netns}-{host.name}"
+
+    def _add_netns(self, name):
+        if name in run(["ip", "netns", "list"]).stdout.split():
+            raise LabError(f"a network namespace {name} exists, which this lab has not "
+                           "made; set RF_RUN to another directory")
+        self.instance.manifest.note("netns", name)
+        run(["ip", "netns", "add", name])
+        # Nothing but what we send may appear on a link: no IPv6 autoconfiguration.
+        self.instance.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
+                          "net.ipv6.conf.default.disable_ipv6=1", netns=name)
+
+    def create(self):
+        names = [self.instance.netns] + [self.host_netns(h) for h in self.topology.hosts]
+        for name in names:
+            self._add_netns(name)
+        self._management()
+        lines = ["link set lo up"]
+        for link in self.topology.links:
+            lines.append(f"link add {link.a.name} type veth peer name {link.b.name}")
+        for host in self.topology.hosts:
+            lines.append(f"link add {host.port.name} type veth "
+                         f"peer name eth0 netns {self.host_netns(host)}")
+        # The kernel's own stack sees each frame that reaches a veth: it must not answer.
+        lines += [f"link set {port.name} arp off up" for port in self.topology.ports()]
+        self._batch(self.instance.netns, lines)
+        for host in self.topology.hosts:
+            self._batch(self.host_netns(host), [
+                "link set lo up", "link set eth0 up", f"addr add {host.address} dev eth0",
+                f"route add default via {host.gateway}"])
+            # Userspace switches pass on partial checksums, and receivers drop those.
+            self.instance.run("ethtool", "-K", "eth0", "tx", "off",
+                              netns=self.host_netns(host))
+
+    def _batch(self, netns, lines):
+        self.instance.run("ip", "-n", netns, "-batch", "-", stdin="\n".join(lines) + "\n")
+
+    def _management(self):
+        """The bridge is in the lab; one veth leads from it to the host."""
+        name, lab = self.instance.management_link, self.instance.netns
+        if run(["ip", "link", "show", name], check=False).returncode == 0:
+            raise LabError(f"an interface {name} exists, which this lab has not made; set "
+                           "RF_RUN to another directory")
+        self._batch(lab, [f"link add {MANAGEMENT_BRIDGE} type bridge forward_delay 0",
+                          f"link set {MANAGEMENT_BRIDGE} up"])
+        self.instance.manifest.note("link", name)
+        run(["ip", "link", "add", name, "type", "veth", "peer", "name", "uplink", "netns",
+             lab])
+        run(["sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1"], check=False)
+        run(["ip", "addr", "add", f"{self.server_address}/{self.management.prefixlen}",
+             "dev", name])
+        run(["ip", "link", "set", name, "up"])
+        self._batch(lab, [f"link set uplink master {MANAGEMENT_BRIDGE} up"])
+
+    def set_link(self, link, up):
+        """Takes an inter-switch link down or up: end a by hand, end b loses carrier."""
+        self._batch(self.instance.netns,
+                    [f"link set {link.a.name} {'up' if up else 'down'}"])
+
+    def capture_file(self, link):
+        return self.instance.dir / "capture" / f"{link.name}.pcap"
+
+    def start_captures(self):
+        """On each real link, from before the first frame: all but the hosts' own data.
+
+        What is left is LLDP, or a leak; so the files stay small for days.
+        """
+        data = " or ".join(f"net {network}" for network in self.topology.host_networks())
+        for link in self.topology.links:
+            self.instance.spawn(f"capture-{link.name}", "tcpdump", "-i", link.b.name, "-n",
+                                "-p", "-U", "-Z", "root", "-s", "256",
+                                "-w", self.capture_file(link),
+                                f"not (ip and not proto 89 and ({data}))",
+                                netns=self.instance.netns)
+
+
+def remove(instance):
+    """Removes links and namespaces that the manifest names; repeats without harm."""
+    for name in instance.manifest.names("link"):
+        run(["ip", "link", "del", name], check=False)
+    present = {line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines()
+               if line}
+    for name in instance.manifest.names("netns"):
+        if name in present:
+            run(["ip", "netns", "del", name])

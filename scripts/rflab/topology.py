@@ -1,0 +1,196 @@
+"""What the network shall be: nodes (a switch with its container), links, hosts.
+
+A topology file is JSON:
+
+    name, about     words
+    mapping         the mapping file beside it (vm_id,vm_port,ct_id,dp_id,dp_port);
+                    without it the mapping follows from the ports, eth N = port N
+    routing         {"protocol": "ospf", "hello": 1, "dead": 4} or null (addresses only)
+    nodes           name, number (host part of its link addresses), dpid, vm, vm_id
+    hosts           name, node, address (with /plen), gateway (the container's address)
+    links           ends [node, node], subnet, optional cost (10) and addresses [a, b]
+
+Ports are numbered in document order from 1, a node's hosts before its links, so that
+port N of a switch, ethN of its container and port N in the mapping are one and the same.
+"""
+
+import ipaddress
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .system import LabError
+
+RFVS_DPID = 0x7266767300000000
+RFVS_BRIDGE = "dp0"
+DEFAULT_COST = 10
+
+
+@dataclass
+class Port:
+    """One port of a switch and, under the same number, one interface of its container."""
+
+    node: "Node"
+    number: int
+    address: ipaddress.IPv4Interface  # The container's.
+    mac: str
+    cost: int = DEFAULT_COST
+    peer: "Port" = None  # The other end of an inter-switch link.
+    host: "Host" = None
+
+    @property
+    def name(self):
+        """The switch's interface, in the namespace of the lab."""
+        return f"{self.node.name}.{self.number}"
+
+    @property
+    def vm_interface(self):
+        return f"eth{self.number}"
+
+    @property
+    def rfvs_interface(self):
+        return f"{self.node.vm}.{self.number}"
+
+
+@dataclass
+class Node:
+    name: str
+    number: int
+    dpid: int
+    vm: str
+    vm_id: str  # 12 hex digits
+    ports: list = field(default_factory=list)
+    rfvs_base: int = 0  # Port N of this node is port rfvs_base + N of RFVS.
+
+    def port(self, number):
+        return self.ports[number - 1]
+
+
+@dataclass
+class Host:
+    name: str
+    port: Port
+    address: ipaddress.IPv4Interface
+    gateway: ipaddress.IPv4Address
+
+
+@dataclass
+class Link:
+    a: Port
+    b: Port
+
+    @property
+    def name(self):
+        return f"{self.a.node.name}-{self.b.node.name}"
+
+
+@dataclass
+class Topology:
+    name: str
+    about: str
+    routing: dict
+    nodes: list
+    hosts: list
+    links: list
+    mapping: Path = None
+    source: Path = None
+
+    def ports(self):
+        return [port for node in self.nodes for port in node.ports]
+
+    def node(self, name):
+        return next(node for node in self.nodes if node.name == name)
+
+    def link(self, name):
+        """Finds "A-D", whichever way round it is written."""
+        for link in self.links:
+            if name in (link.name, f"{link.b.node.name}-{link.a.node.name}"):
+                return link
+        raise LabError(f"no link {name}; there are: " +
+                       " ".join(link.name for link in self.links))
+
+    def host_networks(self):
+        return [host.address.network for host in self.hosts]
+
+    def pairs(self):
+        return [(a, b) for a in self.hosts for b in self.hosts if a is not b]
+
+    def mapping_text(self):
+        """The mapping file that joins ethN of each container to port N of its switch."""
+        rows = [f"{p.node.vm_id},{p.number},0,{p.node.dpid:x},{p.number}"
+                for p in self.ports()]
+        return "\n".join(["vm_id,vm_port,ct_id,dp_id,dp_port"] + rows) + "\n"
+
+
+def port_mac(vm_id, number):
+    """02a0a0a0a0a0 has eth3 = 02:a3:a3:a3:a3:a3, as in the classic containers."""
+    octets = bytes.fromhex(vm_id)
+    if len(set(octets[1:])) == 1 and octets[1] & 0x0F == 0 and 0 < number < 16:
+        octets = octets[:1] + bytes([octets[1] | number]) * 5
+    else:
+        octets = octets[:4] + ((octets[4] << 8 | octets[5]) + number & 0xFFFF).to_bytes(2)
+    return octets.hex(":")
+
+
+def load(path):
+    """Reads a topology file; LabError names what is wrong with it."""
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        topology = _build(document)
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}")
+    except ValueError as error:
+        raise LabError(f"{path}: {error}")
+    except KeyError as error:
+        raise LabError(f"{path}: {error} is missing")
+    topology.source = path
+    if document.get("mapping"):
+        topology.mapping = path.parent / document["mapping"]
+    return topology
+
+
+def _build(document):
+    nodes = [Node(n["name"], int(n["number"]), int(n["dpid"], 16), n["vm"], n["vm_id"])
+             for n in document["nodes"]]
+    by_name = {node.name: node for node in nodes}
+    for kind in ("name", "dpid", "vm", "vm_id"):
+        if len({getattr(node, kind) for node in nodes}) != len(nodes):
+            raise ValueError(f"two nodes have the same {kind}")
+
+    def add_port(node_name, address, cost=DEFAULT_COST):
+        if node_name not in by_name:
+            raise ValueError(f"there is no node {node_name}")
+        node = by_name[node_name]
+        number = len(node.ports) + 1
+        port = Port(node, number, address, port_mac(node.vm_id, number), cost)
+        if max(len(port.name), len(port.rfvs_interface)) > 15:
+            raise ValueError(f"{port.rfvs_interface}: interface names have 15 characters")
+        node.ports.append(port)
+        return port
+
+    hosts = []
+    for h in document["hosts"]:
+        address = ipaddress.IPv4Interface(h["address"])
+        gateway = ipaddress.IPv4Address(h["gateway"])
+        port = add_port(h["node"], ipaddress.IPv4Interface(
+            (gateway, address.network.prefixlen)))
+        host = Host(h["name"], port, address, gateway)
+        port.host = host
+        hosts.append(host)
+    links = []
+    for l in document["links"]:
+        subnet = ipaddress.IPv4Network(l["subnet"])
+        addresses = l.get("addresses") or [
+            subnet.network_address + by_name[end].number for end in l["ends"]]
+        a, b = (add_port(end, ipaddress.IPv4Interface((str(address), subnet.prefixlen)),
+                         l.get("cost", DEFAULT_COST))
+                for end, address in zip(l["ends"], addresses))
+        a.peer, b.peer = b, a
+        links.append(Link(a, b))
+    base = 0
+    for node in nodes:
+        node.rfvs_base = base
+        base += len(node.ports)
+    return Topology(document["name"], document.get("about", ""), document.get("routing"),
+                    nodes, hosts, links)
