@@ -13,6 +13,9 @@ from .system import Instance, LabError
 from .topology import load
 
 
+LOCKS = []  # Open files; a lock ends with its file.
+
+
 class Lab:
     def __init__(self, instance, topology, management):
         self.instance = instance
@@ -97,6 +100,11 @@ def is_up(run_dir):
     return Instance(run_dir).manifest.exists()
 
 
+def lock(run_dir):
+    """Until this process ends, no other brings a lab up or down there."""
+    LOCKS.append(Instance(run_dir).lock())
+
+
 def down(run_dir):
     """Removes all that a lab has made, however far it came; True if there was any."""
     instance = Instance(run_dir)
@@ -104,7 +112,8 @@ def down(run_dir):
         return False
     # Marked processes include those of the containers: killing LXC's monitor and the
     # container's first process ends each container.
-    instance.kill_processes(instance.processes())
+    while pids := instance.processes():
+        instance.kill_processes(pids)
     net.remove(instance)
     remove_cgroups(instance)
     instance.remove_dir()

@@ -110,8 +110,8 @@ class Network:
         data = " or ".join(f"net {network}" for network in self.topology.host_networks())
         for link in self.topology.links:
             self.instance.spawn(f"capture-{link.name}", "tcpdump", "-i", link.b.name, "-n",
-                                "-p", "-U", "-Z", "root", "-s", "256",
-                                "-w", self.capture_file(link),
+                                "-p", "-U", "--immediate-mode", "-Z", "root",
+                                "-s", "256", "-w", self.capture_file(link),
                                 f"not (ip and not proto 89 and ({data}))",
                                 netns=self.instance.netns)
 

@@ -98,17 +98,17 @@ class Instance:
         if len(self.management_link) > 15 or len(str(self.dir)) > 60:
             raise LabError(f"{self.dir}: give a shorter run directory in RF_RUN "
                            "(11 characters in its last part, 60 in all)")
-        self._lock = None
 
     def lock(self):
-        """One `up` or `down` at a time; the lock goes with the process."""
-        path = f"/run/lock/routeflow-{self.name}.lock"
+        """One `up` or `down` at a time; returns the file that must stay open."""
         os.makedirs("/run/lock", exist_ok=True)
-        self._lock = open(path, "w", encoding="utf-8")
+        lock = open(f"/run/lock/routeflow-{self.name}.lock", "w", encoding="utf-8")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
             raise LabError(f"another command is at work on {self.dir}")
+        return lock
 
     def make_dir(self):
         if self.dir.exists() and any(self.dir.iterdir()) and not self.manifest.exists():

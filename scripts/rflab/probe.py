@@ -1,0 +1,156 @@
+"""Traffic between hosts: ping, traceroute, TCP, and the gap that a failure tears."""
+
+import re
+import secrets
+import signal
+import subprocess
+import tempfile
+import time
+
+from .system import LabError
+
+# Sends, or receives, so many bytes over one TCP connection; prints their SHA-256.
+TCP_SERVER = """
+import hashlib, socket, sys
+listener = socket.create_server((sys.argv[1], 5001))
+print("listening", flush=True)
+peer, _ = listener.accept()
+digest = hashlib.sha256()
+while data := peer.recv(65536):
+    digest.update(data)
+peer.sendall(digest.hexdigest().encode())
+"""
+TCP_CLIENT = """
+import hashlib, random, socket, sys
+peer = socket.create_connection((sys.argv[1], 5001), timeout=30)
+data = random.Random(sys.argv[2]).randbytes(int(sys.argv[3]))
+peer.sendall(data)
+peer.shutdown(socket.SHUT_WR)
+answer = peer.recv(64, socket.MSG_WAITALL).decode()
+print(answer == hashlib.sha256(data).hexdigest())
+"""
+PYTHON = ("/usr/bin/python3", "-I", "-c")
+
+
+class Probes:
+    def __init__(self, lab):
+        self.instance = lab.instance
+        self.network = lab.network
+        self.topology = lab.topology
+
+    def start(self, host, *argv, text=True, stdout=subprocess.PIPE,
+              stderr=subprocess.PIPE):
+        """A process in a host, with its output in pipes."""
+        return subprocess.Popen(
+            self.instance.inside(self.network.host_netns(host), *argv), text=text,
+            env=self.instance.environment(), stdin=subprocess.DEVNULL, stdout=stdout,
+            stderr=stderr)
+
+    def ping_all(self, wait=1):
+        """One ping for each ordered pair, all at once: {(source, target): ms or None}."""
+        started = {(a.name, b.name): self.start(a, "ping", "-n", "-c", "1", "-W", wait,
+                                                 b.address.ip)
+                   for a, b in self.topology.pairs()}
+        result = {}
+        for pair, process in started.items():
+            found = re.search(r"time=([\d.]+) ms", process.communicate()[0])
+            result[pair] = float(found[1]) if found else None
+        return result
+
+    def traceroute(self, source, target):
+        """Addresses hop by hop; "*" where nobody answered."""
+        out = self.start(source, "traceroute", "-n", "-q", "1", "-w", "2", "-m", "10",
+                          target.address.ip).communicate()[0]
+        return re.findall(r"^ *\d+ +(\S+)", out, re.MULTILINE)
+
+    def tcp(self, source, target, size=10_000_000):
+        """Moves `size` bytes; returns (whether they arrived intact, seconds)."""
+        server = self.start(target, *PYTHON, TCP_SERVER, target.address.ip)
+        try:
+            if "listening" not in server.stdout.readline():
+                raise LabError("no TCP server: " + server.stderr.read().strip())
+            start = time.monotonic()
+            client = self.start(source, *PYTHON, TCP_CLIENT, target.address.ip,
+                                 secrets.token_hex(8), size)
+            try:
+                out, said = client.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                client.kill()
+                out, said = client.communicate()
+                said = said or "not done after 60 s"
+            if out.strip() == "" and said:
+                raise LabError(said.strip().splitlines()[-1])
+            return out.strip() == "True", time.monotonic() - start
+        finally:
+            server.kill()
+            server.communicate()
+
+    def capture_pings(self, source, target):
+        """The pcap that the target's interface takes while one ping arrives."""
+        capture = self.start(target, "tcpdump", "-i", "eth0", "-n", "-p", "-U", "-Z",
+                             "root", "--immediate-mode", "-w", "-", "-c", "1",
+                             "icmp[icmptype] == icmp-echo", text=False)
+        try:
+            for line in capture.stderr:
+                if b"listening on" in line:
+                    break
+            self.start(source, "ping", "-n", "-c", "3", "-i", "0.2", "-W", "1",
+                        target.address.ip).communicate()
+            return capture.communicate(timeout=2)[0]
+        except subprocess.TimeoutExpired:
+            return b""
+        finally:
+            capture.kill()
+            capture.wait()
+
+
+class PingStreams:
+    """Pings between all pairs at a steady pace, to see when each was interrupted."""
+
+    INTERVAL = 0.02
+
+    def __init__(self, probes):
+        self.probes = probes
+        self.running = {}
+
+    def __enter__(self):
+        for a, b in self.probes.topology.pairs():
+            out = tempfile.TemporaryFile("w+", encoding="utf-8")
+            self.running[a.name, b.name] = self.probes.start(
+                a, "ping", "-n", "-D", "-i", self.INTERVAL, b.address.ip,
+                stdout=out, stderr=out), out
+        return self
+
+    def __exit__(self, *_):
+        for process, out in self.running.values():
+            process.kill()
+            process.wait()
+            out.close()
+
+    def stop(self):
+        """{pair: [(sequence number, seconds of the reply), ...]}"""
+        for process, _ in self.running.values():
+            process.send_signal(signal.SIGINT)
+        replies = {}
+        for pair, (process, out) in self.running.items():
+            process.wait(timeout=10)
+            out.seek(0)
+            replies[pair] = sorted(
+                (int(number), float(when)) for when, number in
+                re.findall(r"^\[([\d.]+)\].* icmp_seq=(\d+) ttl", out.read(), re.M))
+        return replies
+
+
+def outage(replies, cut):
+    """Milliseconds from `cut` to the first reply after the last lost ping of a stream.
+
+    0.0 when nothing was lost after the cut, None when no reply came any more.
+    """
+    after = [entry for entry in replies if entry[1] >= cut - 0.1]
+    if not after or not any(t > cut for _, t in after):
+        return None
+    restored = None
+    for (before, _), (number, when) in zip(after, after[1:]):
+        if number > before + 1 and when > cut:
+            restored = when
+    return (restored - cut) * 1000 if restored else 0.0
