@@ -59,7 +59,7 @@ def up(run_dir, name):
     except LabError as error:
         raise LabError(f"{error}\n(what runs is left to be looked at: logs in {run_dir}/log;"
                        f" scripts/demo down removes it)")
-    lab.save(converged=time.time())
+    lab.mark_converged()
     say(f"Ready in {progress.total():.1f} s.")
     say()
     show(lab, verifier)

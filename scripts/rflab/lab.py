@@ -45,6 +45,10 @@ class Lab:
         temporary.write_text(json.dumps(self.state, indent=1), encoding="utf-8")
         temporary.rename(self.instance.dir / "state.json")
 
+    def mark_converged(self):
+        """From now on all hosts reach each other (see Verifier.silence)."""
+        self.save(converged=time.time())
+
     def phases(self):
         """(what, function) in order; each returns words to print, or None."""
         return [("namespaces, links, hosts", self._network),

@@ -95,9 +95,9 @@ class Instance:
         self.management_link = f"rfm-{self.name}"
         if not self.name.replace("-", "").replace("_", "").isalnum():
             raise LabError(f"{self.dir}: the last part may hold letters, digits, - and _")
-        if len(self.management_link) > 15 or len(str(self.dir)) > 60:
+        if len(self.management_link) > 15 or len(str(self.dir)) > 80:
             raise LabError(f"{self.dir}: give a shorter run directory in RF_RUN "
-                           "(11 characters in its last part, 60 in all)")
+                           "(11 characters in its last part, 80 in all)")
 
     def lock(self):
         """One `up` or `down` at a time; returns the file that must stay open."""

@@ -1,0 +1,135 @@
+"""scripts/demo as a command: up, up again, killed in the middle, down, rftest1."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from rflab import lab as labs
+from rflab.ovs import OpenVSwitch
+from rflab.system import run
+
+from conftest import CHECKOUT
+
+RUN = "/run/routeflow-life"
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    labs.down(RUN)
+    yield
+    labs.down(RUN)
+
+
+def demo(*arguments, **options):
+    """The demo's own part, without scripts/setup and scripts/build."""
+    return subprocess.Popen(
+        ["/usr/bin/python3", "-I", "-B", CHECKOUT / "scripts/rflab/__main__.py", *arguments],
+        env=dict(os.environ, RF_RUN=RUN), text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, **options)
+
+
+def finish(process, timeout=120):
+    output = process.communicate(timeout=timeout)[0]
+    return process.returncode, output
+
+
+def footprint():
+    """What of a lab can be seen on this machine."""
+    return {
+        "namespaces": sorted(n for n in os.listdir("/run/netns") if "life" in n)
+        if os.path.isdir("/run/netns") else [],
+        "interfaces": sorted(n for n in os.listdir("/sys/class/net") if "life" in n),
+        "processes": labs.Instance(RUN).processes(),
+        "directories": [str(p) for p in Path("/run").glob("routeflow-life*")],
+        "control groups": [str(p) for p in Path("/sys/fs/cgroup").glob("*/rf-life*")]
+        + [str(p) for p in Path("/sys/fs/cgroup").glob("rf-life*")]}
+
+
+NOTHING = {"namespaces": [], "interfaces": [], "processes": [], "directories": [],
+           "control groups": []}
+
+
+def test_down_removes_all_that_up_made():
+    status, output = finish(demo("up"))
+    assert status == 0, output
+    assert "12/12 pairs reach each other" in output
+    assert all(footprint()[key] for key in ("namespaces", "interfaces", "processes"))
+    status, output = finish(demo("down"))
+    assert status == 0, output
+    assert footprint() == NOTHING
+
+
+def test_up_on_a_running_lab_builds_it_anew():
+    assert finish(demo("up", "--rftest1"))[0] == 0
+    status, output = finish(demo("up", "--rftest1"))
+    assert status == 0, output
+    assert "taking the old one down" in output
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5, 0.8, 1.2])
+def test_down_removes_all_after_up_was_killed(seconds):
+    process = demo("up")
+    time.sleep(seconds)  # A moment in the middle, not something to wait for.
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    status, output = finish(demo("down"))
+    assert status == 0, output
+    assert footprint() == NOTHING
+
+
+def test_down_without_a_lab_does_nothing():
+    status, output = finish(demo("down"))
+    assert status == 0 and "Nothing is up" in output
+
+
+def test_check_without_a_lab_says_so():
+    status, output = finish(demo("check"))
+    assert status == 1 and "no lab is up" in output
+
+
+def test_words_that_mean_nothing_get_the_usage():
+    for words in (["sideways"], ["up", "twice"], ["link", "A-D"], ["exec"]):
+        status, output = finish(demo(*words))
+        assert status == 1 and "usage:" in output, words
+
+
+def test_namespace_that_somebody_else_made_is_left_alone():
+    run(["ip", "netns", "add", "rf-life"])
+    try:
+        status, output = finish(demo("up"))
+        assert status == 1 and "rf-life exists" in output
+        finish(demo("down"))
+        assert "rf-life" in os.listdir("/run/netns")
+    finally:
+        run(["ip", "netns", "del", "rf-life"])
+
+
+@pytest.fixture
+def other_open_vswitch():
+    """Stands for the one that a machine may run: in the host's namespace."""
+    instance = labs.Instance("/run/routeflow-other")
+    instance.netns = None
+    instance.make_dir()
+    switch = OpenVSwitch(instance)
+    try:
+        switch.start()
+        switch.vsctl("add-br", "br-other", "--", "set", "bridge", "br-other",
+                     "datapath_type=netdev")
+        switch.ofctl("add-flow", switch.management("br-other"), "priority=7,actions=drop")
+        yield switch
+    finally:
+        instance.kill_processes(instance.processes())
+        instance.remove_dir()
+
+
+def test_an_open_vswitch_of_the_machine_is_left_alone(other_open_vswitch):
+    other = other_open_vswitch
+    before = other.instance.processes()
+    assert finish(demo("up", "--rftest1"))[0] == 0
+    assert finish(demo("down"))[0] == 0
+    assert other.instance.processes() == before
+    assert other.vsctl("list-br").split() == ["br-other"]
+    assert "priority=7" in other.ofctl("dump-flows", other.management("br-other"))
