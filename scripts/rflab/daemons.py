@@ -31,6 +31,7 @@ class Daemons:
         self.key = self.dir / "keys" / "frames.key"
         self.mapping = self.dir / "config" / "rfserver.csv"
         self.isl = self.dir / "config" / "rfisl.csv"
+        self.config = self.dir / "config" / "routeflow.conf"
 
     def program(self, name):
         return self.dir / "bin" / name
@@ -65,34 +66,36 @@ class Daemons:
         name = "routeflow" if self.instance.name == "demo" else f"rf-{self.instance.name}"
         return f"mongodb://{MONGODB[0]}:{MONGODB[1]}/{name}"
 
-    def options(self, name, store=None):
-        """A daemon's command-line options."""
-        own = {
-            "rfserver": ["--listen", f"tcp://{self.network.server_address}:{SERVER_PORT}",
-                         "--listen", self.server, "--mapping", self.mapping,
-                         "--isl", self.isl, "--store", store],
-            "rfproxy": ["--server", self.server, "--ct-id", "0",
-                        "--listen", "ptcp:6653:127.0.0.1", "--relay", self.relay,
-                        "--key-file", self.key],
-            "rfvs": ["--server", self.server, "--listen", "ptcp:6654:127.0.0.1",
-                     "--relay", self.relay, "--key-file", self.key],
-        }[name]
-        return [str(option) for option in own]
+    def options(self, store):
+        """{program: {option: value}} of the daemons outside the containers."""
+        return {
+            "rfserver": {"listen": f"tcp://{self.network.server_address}:{SERVER_PORT},"
+                                   f"{self.server}",
+                         "events": f"ipc://{self.dir}/events.ipc",
+                         "mapping": self.mapping, "isl": self.isl, "store": store},
+            "rfproxy": {"server": self.server, "ct-id": 0,
+                        "listen": "ptcp:6653:127.0.0.1", "relay": self.relay,
+                        "key-file": self.key},
+            "rfvs": {"server": self.server, "listen": "ptcp:6654:127.0.0.1",
+                     "relay": self.relay, "key-file": self.key}}
 
     def rfclient_options(self, node):
-        """Those of the rfclient in a container, whose files are elsewhere."""
-        server = f"tcp://{self.network.server_address}:{SERVER_PORT}"
-        return ["--server", server, "--vm-id", node.vm_id,
-                "--key-file", "/etc/routeflow/frames.key"]
+        """The same of the rfclient in a container, whose files are elsewhere."""
+        return {"rfclient": {
+            "server": f"tcp://{self.network.server_address}:{SERVER_PORT}",
+            "vm-id": node.vm_id, "key-file": "/etc/routeflow/frames.key"}}
 
-    def start(self, store):
+    def configure(self, store):
+        self.config.write_text(config_text(self.options(store)), encoding="utf-8")
+
+    def start(self):
         for name in ("rfserver", "rfproxy", "rfvs"):
-            self.start_one(name, store)
+            self.start_one(name)
         wait_for("rfserver to answer", self._answers, 10)
 
-    def start_one(self, name, store):
+    def start_one(self, name):
         netns = None if name == "rfserver" else self.instance.netns
-        return self.instance.spawn(name, self.program(name), *self.options(name, store),
+        return self.instance.spawn(name, self.program(name), "--config", self.config,
                                    netns=netns)
 
     def _answers(self):
@@ -115,3 +118,12 @@ class Daemons:
     def show(self, what):
         """`rfctl show WHAT --json` as an object."""
         return json.loads(self.rfctl("show", what, "--json").stdout)
+
+
+def config_text(programs):
+    """{program: {option: value}} as the daemons' configuration file."""
+    lines = []
+    for program, options in programs.items():
+        lines += [f"[{program}]", *(f"{key} = {value}" for key, value in options.items()),
+                  ""]
+    return "\n".join(lines)

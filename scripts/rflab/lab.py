@@ -5,7 +5,7 @@ import shutil
 import time
 
 from . import net
-from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons
+from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons, config_text
 from .lxc import Containers, remove_cgroups
 from .net import Network
 from .ovs import OpenVSwitch
@@ -72,7 +72,8 @@ class Lab:
         store = self.daemons.store()
         self.save(management=str(self.network.management), store=store,
                   started=time.time())
-        self.daemons.start(store)
+        self.daemons.configure(store)
+        self.daemons.start()
         return f"store {store}"
 
     def _switches(self):
@@ -81,10 +82,12 @@ class Lab:
 
     def _containers(self):
         for node in self.topology.nodes:
-            self.containers.create(node, self.daemons.rfclient_options(node))
-            key = self.containers.rootfs(node) / "etc/routeflow/frames.key"
-            key.touch(mode=0o600)
-            key.write_bytes(self.daemons.key.read_bytes())
+            self.containers.create(node)
+            files = self.containers.rootfs(node) / "etc/routeflow"
+            (files / "routeflow.conf").write_text(
+                config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
+            (files / "frames.key").touch(mode=0o600)
+            (files / "frames.key").write_bytes(self.daemons.key.read_bytes())
         self.containers.start_all()
         self.ovs.check_ports(self.topology)
         return " ".join(node.vm for node in self.topology.nodes)

@@ -29,7 +29,7 @@ class Containers:
     def rootfs(self, node):
         return self.path / node.vm / "rootfs"
 
-    def create(self, node, rfclient_options):
+    def create(self, node):
         """Writes the container's root and configuration."""
         root = self.rootfs(node)
         for name in DIRECTORIES:
@@ -61,8 +61,6 @@ class Containers:
                 self._suite_file(root / "etc" / directory / name, text, user)
         (root / "etc/routeflow/daemons").write_text(
             " ".join(suite.daemons(self.topology)) + "\n", encoding="utf-8")
-        (root / "etc/routeflow/rfclient").write_text(
-            "".join(f"{option}\n" for option in rfclient_options), encoding="utf-8")
         (self.path / node.vm / "config").write_text(self._config(node), encoding="utf-8")
 
     @staticmethod

@@ -109,10 +109,16 @@ def test_namespace_that_somebody_else_made_is_left_alone():
 
 @pytest.fixture
 def other_open_vswitch():
-    """Stands for the one that a machine may run: in the host's namespace."""
-    instance = labs.Instance("/run/routeflow-other")
-    instance.netns = None
+    """Stands for the one that a machine may run.
+
+    It has a namespace to itself, since the tap devices of a userspace datapath outlive
+    their process."""
+    run_dir = "/run/routeflow-other"
+    labs.down(run_dir)
+    instance = labs.Instance(run_dir)
     instance.make_dir()
+    instance.manifest.note("netns", instance.netns)
+    run(["ip", "netns", "add", instance.netns])
     switch = OpenVSwitch(instance)
     try:
         switch.start()
@@ -121,8 +127,7 @@ def other_open_vswitch():
         switch.ofctl("add-flow", switch.management("br-other"), "priority=7,actions=drop")
         yield switch
     finally:
-        instance.kill_processes(instance.processes())
-        instance.remove_dir()
+        labs.down(run_dir)
 
 
 def test_an_open_vswitch_of_the_machine_is_left_alone(other_open_vswitch):
