@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -98,6 +99,10 @@ class Daemons:
         return self.instance.spawn(name, self.program(name), "--config", self.config,
                                    netns=netns)
 
+    def kill(self, name):
+        """As a crash would end it: no farewell."""
+        self.instance.kill_process(self.pid(name), signal.SIGKILL)
+
     def _answers(self):
         for name in ("rfserver", "rfproxy", "rfvs"):
             if not self.running(name):
@@ -109,7 +114,7 @@ class Daemons:
         return int((self.dir / "pid" / name).read_text(encoding="utf-8"))
 
     def running(self, name):
-        return self.pid(name) in self.instance.processes()
+        return self.instance.owns(self.pid(name))
 
     def rfctl(self, *argv, check=True):
         return self.instance.run(self.program("rfctl"), "--server", self.server, *argv,

@@ -151,20 +151,25 @@ class Instance:
         (self.dir / "pid" / name).write_text(f"{process.pid}\n", encoding="utf-8")
         return process
 
+    def owns(self, pid):
+        """Whether this process lives and bears this lab's mark."""
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        return f"{MARK}={self.dir}".encode() in environ.split(b"\0")
+
     def processes(self):
         """Pids of all living processes that bear this lab's mark."""
-        mark = f"{MARK}={self.dir}".encode()
-        found = []
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) == os.getpid():
-                continue
-            try:
-                environ = Path("/proc", entry, "environ").read_bytes()
-            except OSError:
-                continue
-            if mark in environ.split(b"\0"):
-                found.append(int(entry))
-        return found
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        return [pid for pid in pids if pid != os.getpid() and self.owns(pid)]
+
+    def kill_process(self, pid, number):
+        """Sends a signal that ends a process of this lab, and waits for its end."""
+        if not self.owns(pid):
+            raise LabError(f"process {pid} is none of this lab")
+        os.kill(pid, number)
+        wait_for(f"the end of process {pid}", lambda: not alive(pid), 5, 0.01)
 
     def kill_processes(self, pids, timeout=3.0):
         """SIGTERM, then SIGKILL to those that stay; returns when all are gone."""

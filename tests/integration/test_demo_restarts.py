@@ -1,0 +1,82 @@
+"""Each part crashes and comes back while hosts talk: what worked goes on working."""
+
+import re
+import time
+
+import pytest
+from rflab.ofctl import parse_flows
+from rflab.probe import PingStreams
+from rflab.topology import RFVS_BRIDGE
+
+
+def flow_ages(lab, bridge):
+    """{(table, priority, match): seconds that the switch has had this flow}"""
+    text = lab.ovs.ofctl("--no-names", "dump-flows", lab.ovs.management(bridge))
+    lines = [line for line in text.splitlines() if "actions=" in line]
+    return {(flow.table, flow.priority, str(flow.match)):
+            float(re.search(r"duration=([\d.]+)s", line)[1])
+            for line, flow in zip(lines, parse_flows(text))}
+
+
+def assert_settled(verifier):
+    row = verifier.row("settled", verifier.settled, 30)
+    assert row.passed, row.measured
+
+
+@pytest.mark.parametrize("name", ["rfserver", "rfproxy", "rfvs"])
+def test_daemon_crash_loses_no_packet_and_no_flow(rftest2, verifier, name):
+    assert_settled(verifier)
+    bridges = [node.name for node in rftest2.topology.nodes] + [RFVS_BRIDGE]
+    before = {bridge: flow_ages(rftest2, bridge) for bridge in bridges}
+    with PingStreams(verifier.probes) as streams:
+        time.sleep(0.5)
+        begun = time.monotonic()
+        rftest2.daemons.kill(name)
+        time.sleep(1.0)  # Down long enough for the others to notice.
+        rftest2.daemons.start_one(name)
+        assert_settled(verifier)
+        row = verifier.row("associations", verifier.associations, 30)
+        assert row.passed, row.measured
+        elapsed = time.monotonic() - begun
+        replies = streams.stop()
+    for pair, seen in replies.items():
+        numbers = [number for number, _ in seen]
+        assert numbers == list(range(numbers[0], numbers[-1] + 1)), f"{pair} lost pings"
+    for bridge in bridges:
+        after = flow_ages(rftest2, bridge)
+        assert after.keys() == before[bridge].keys(), bridge
+        young = [key for key, age in after.items() if age < elapsed]
+        assert not young, f"{bridge}: written again though nothing changed: {young}"
+
+
+def test_rfclient_crash_is_healed_by_its_container(rftest2, verifier):
+    assert_settled(verifier)
+    node = rftest2.topology.nodes[0]
+    before = flow_ages(rftest2, node.name)
+    with PingStreams(verifier.probes) as streams:
+        time.sleep(0.5)
+        begun = time.monotonic()
+        rftest2.containers.run(node, "bash", "-c",
+                               "for p in /proc/[0-9]*; do "
+                               "[ $(<$p/comm) = rfclient ] && kill -9 ${p#/proc/}; done; "
+                               "true")
+        time.sleep(1.5)  # The container's init waits 1 s.
+        assert_settled(verifier)
+        elapsed = time.monotonic() - begun
+        replies = streams.stop()
+    for pair, seen in replies.items():
+        numbers = [number for number, _ in seen]
+        assert numbers == list(range(numbers[0], numbers[-1] + 1)), f"{pair} lost pings"
+    after = flow_ages(rftest2, node.name)
+    assert after.keys() == before.keys()
+    assert not [key for key, age in after.items() if age < elapsed]
+
+
+def test_container_that_crashes_and_starts_again_routes_again(rftest2, verifier):
+    assert_settled(verifier)
+    node = rftest2.topology.node("B")
+    rftest2.containers.stop(node, kill=True)
+    rftest2.containers.start(node)
+    assert_settled(verifier)
+    row = verifier.row("associations", verifier.associations, 30)
+    assert row.passed, row.measured
