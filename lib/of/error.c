@@ -15,8 +15,6 @@ static const struct {
                           "unknown multipart type"},
     [OF_ERR_MATCH_TYPE] = {OFPET_BAD_MATCH, OFPBMC_BAD_TYPE, "match is not OXM"},
     [OF_ERR_MATCH_LEN] = {OFPET_BAD_MATCH, OFPBMC_BAD_LEN, "wrong length in a match"},
-    [OF_ERR_MATCH_MASK] = {OFPET_BAD_MATCH, OFPBMC_BAD_MASK,
-                           "mask on a match field that takes none"},
     [OF_ERR_MATCH_VALUE] = {OFPET_BAD_MATCH, OFPBMC_BAD_WILDCARDS,
                             "match value has bits outside its mask"},
     [OF_ERR_MATCH_DUP] = {OFPET_BAD_MATCH, OFPBMC_DUP_FIELD, "match field twice"},

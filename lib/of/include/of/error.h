@@ -15,7 +15,6 @@ enum of_err {
     OF_ERR_MULTIPART,   /* Unknown multipart type. */
     OF_ERR_MATCH_TYPE,  /* ofp_match of another type than OXM. */
     OF_ERR_MATCH_LEN,   /* ofp_match or an OXM field of a wrong length. */
-    OF_ERR_MATCH_MASK,  /* A mask on a field that takes none. */
     OF_ERR_MATCH_VALUE, /* Value bits outside the mask. */
     OF_ERR_MATCH_DUP,   /* A field twice. */
     OF_ERR_ACTION_LEN,  /* An action's length. */

@@ -31,6 +31,9 @@ bool of_port_pull(struct cursor *, struct of_port *ret); /* False: does not fit.
 /* "1(eth0): addr:02:00:00:00:00:01 config:0 state:LIVE speed:10000000". */
 void of_port_print(struct buf *, const struct of_port *);
 
+/* "PORT_DOWN|NO_RECV", "0". */
+void of_port_config_print(struct buf *, uint32_t config);
+
 /* "3", "CONTROLLER", "LOCAL", ... as ovs-ofctl writes port numbers. */
 void of_port_no_print(struct buf *, uint32_t port_no);
 
