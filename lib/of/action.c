@@ -322,7 +322,7 @@ static void print_action(struct buf *b, const struct of_action *a)
         if (a->output.port == OFPP_CONTROLLER) {
             buf_printf(b, "CONTROLLER:%u", a->output.max_len);
         } else {
-            buf_printf(b, "output:");
+            buf_printf(b, "%s", a->output.port < OFPP_IN_PORT ? "output:" : "");
             of_port_no_print(b, a->output.port);
         }
         break;
