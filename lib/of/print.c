@@ -37,13 +37,17 @@ static void print_bits(struct buf *b, uint32_t bits, const char *const *names, s
 
 static void print_data(struct buf *b, struct cursor data)
 {
-    enum { MAX = 64 };
+    static const char digits[] = "0123456789abcdef";
+    enum { MAX_SHOWN = 64 };
 
-    buf_printf(b, "%zu bytes", data.n);
-    for (size_t i = 0; i < data.n && i < MAX; i++) {
-        buf_printf(b, "%s%02x", i ? "" : " ", data.p[i]);
+    buf_printf(b, data.n ? "%zu bytes " : "%zu bytes", data.n);
+    for (size_t i = 0; i < data.n && i < MAX_SHOWN; i++) {
+        buf_put_u8(b, (uint8_t)digits[data.p[i] >> 4]);
+        buf_put_u8(b, (uint8_t)digits[data.p[i] & 15]);
     }
-    buf_printf(b, "%s", data.n > MAX ? "..." : "");
+    if (data.n > MAX_SHOWN) {
+        buf_printf(b, "...");
+    }
 }
 
 static void print_text(struct buf *b, struct cursor data)

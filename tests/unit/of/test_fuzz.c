@@ -11,7 +11,7 @@
 #include "of/session.h"
 #include "vectors.h"
 
-enum { ROUNDS = 200 };
+enum { ROUNDS = 1000 };
 
 static uint32_t next_random(uint64_t *state, uint32_t bound)
 {
@@ -51,10 +51,12 @@ static void print_copy(const struct buf *b)
 
     memcpy(copy, b->data, b->len);
     of_print(&text, copy, b->len);
-    ck_assert_uint_gt(text.len, 0);
-    ck_assert_msg(!memchr(text.data, '\n', text.len), "more than a line");
+    bool readable = text.len > 0;
     for (size_t i = 0; i < text.len; i++) {
-        ck_assert_msg(text.data[i] >= ' ' && text.data[i] <= '~', "unprintable octet");
+        readable &= text.data[i] >= ' ' && text.data[i] <= '~';
+    }
+    if (!readable) { /* An assertion of libcheck is a system call. */
+        ck_abort_msg("not one readable line: %s", buf_cstr(&text));
     }
     buf_uninit(&text);
     free(copy);
@@ -137,7 +139,9 @@ static void consume(const struct of_event *ev)
         }
     }
     if (ev->type == OF_EV_DOWN || ev->type == OF_EV_ERROR || ev->type == OF_EV_FAULT) {
-        ck_assert(ev->text && ev->text[0]);
+        if (!ev->text || !ev->text[0]) {
+            ck_abort_msg("event %d has no text", ev->type);
+        }
     }
 }
 
@@ -164,7 +168,8 @@ START_TEST(a_session_survives_any_octets_in_any_portions)
                     mutate(&b, &rng);
                 }
                 for (size_t at = 0; at < b.len && !down;) {
-                    size_t n = MIN(b.len - at, 1 + next_random(&rng, 200));
+                    size_t portion = 1 + next_random(&rng, 200);
+                    size_t n = MIN(b.len - at, portion);
                     of_session_input(s, b.data + at, n, 1);
                     at += n;
                     while (of_session_next(s, &ev)) {
