@@ -18,8 +18,8 @@
  * 0x04 or higher.  Otherwise ERROR HELLO_FAILED/INCOMPATIBLE with a text, then down.
  * FEATURES_REQUEST, SET_CONFIG (whole packets to the controller) and a port description
  * request follow together; when the last part of the port description is there the
- * session is up.  Before that no message is passed on, and nobody but the session may
- * send.
+ * session is up.  Before that there are no events but FAULT and DOWN, and nobody but
+ * the session may send.
  *
  * Faults.  A fault in framing (length below 8 or below the minimum of its type,
  * anything but HELLO first, another version afterwards) leaves no way to find the next
@@ -83,7 +83,8 @@ enum of_event_type {
     OF_EV_BARRIER,     /* .xid of the request. */
     OF_EV_ROLE,        /* .msg, a ROLE_REPLY; .xid. */
     OF_EV_ERROR,       /* .msg, an ERROR about our message .xid; .text names it. */
-    OF_EV_FAULT,       /* .text: what was wrong with a message that was refused. */
+    OF_EV_FAULT,       /* .text: what was wrong with a message that was refused, or
+                        * the peer's ERROR about one of ours before UP. */
     OF_EV_MESSAGE,     /* .msg: PACKET_IN, FLOW_REMOVED, MULTIPART_REPLY, ... */
 };
 
