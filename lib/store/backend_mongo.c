@@ -18,6 +18,10 @@
 #define CONNECT_MS 2000
 #define SOCKET_MS 4000
 
+/* Updates in one command.  FerretDB 1.24 with SQLite keeps a connection, of the 100 in
+ * its pool, for each update until the command ends: it hangs for good with more. */
+#define BULK_UPDATES 32
+
 struct db {
     mongoc_client_t *client;
     mongoc_database_t *database;
@@ -197,8 +201,11 @@ static int judge_failure(int collection, const bson_t *reply, const bson_error_t
     return single ? 0 : EIO;
 }
 
-static int write_collection(struct db *db, int collection, const struct store_op *ops,
-                            size_t n, size_t *refused, char *ret_error)
+/* Does what of ops[*i...] belongs to `collection`, `max` of them at most, and moves *i.
+ */
+static int write_bulk(struct db *db, int collection, size_t max,
+                      const struct store_op *ops, size_t n, size_t *i, size_t *refused,
+                      char *ret_error)
 {
     bson_t opts = BSON_INITIALIZER, reply = BSON_INITIALIZER;
     bson_error_t error;
@@ -208,15 +215,16 @@ static int write_collection(struct db *db, int collection, const struct store_op
     BSON_APPEND_BOOL(&opts, "ordered", false);
     mongoc_bulk_operation_t *bulk = mongoc_collection_create_bulk_operation_with_opts(
         db->collections[collection], &opts);
-    for (size_t i = 0; i < n; i++) {
-        if (ops[i].collection != collection) {
+    for (; *i < n && n_added < max; ++*i) {
+        const struct store_op *op = &ops[*i];
+        if (op->collection != collection) {
             continue;
         }
-        if (bulk_add(bulk, &ops[i], &error)) {
+        if (bulk_add(bulk, op, &error)) {
             n_added++;
         } else {
             snprintf(ret_error, STORE_ERROR_LEN, "%s %.60s: %.150s",
-                     store_collection_table(collection), ops[i].id, error.message);
+                     store_collection_table(collection), op->id, error.message);
             ++*refused;
         }
     }
@@ -238,8 +246,11 @@ static int mongo_write(void *db, const struct store_op *ops, size_t n,
     size_t refused = 0;
     int e = 0;
 
-    for (int c = 0; !e && c < STORE_N_ALL_COLLECTIONS; c++) {
-        e = write_collection(db, c, ops, n, &refused, ret_error);
+    for (int c = 0; c < STORE_N_ALL_COLLECTIONS; c++) {
+        size_t max = c == STORE_EVENTS ? n : BULK_UPDATES;
+        for (size_t i = 0; !e && i < n;) {
+            e = write_bulk(db, c, max, ops, n, &i, &refused, ret_error);
+        }
     }
     if (!e) {
         *ret_refused = refused;

@@ -213,12 +213,37 @@ int store_start(struct store *store)
     return e;
 }
 
+static bool doc_is_valid(const bson_t *doc);
+
+static bool visit_child(const bson_iter_t *iter, const char *key, const bson_t *child,
+                        void *valid)
+{
+    *(bool *)valid = doc_is_valid(child);
+    return !*(bool *)valid;
+}
+
+/* Whole, and all its text UTF-8.  (bson_validate() of libbson 1.23 overlooks text that
+ * is not.) */
+static bool doc_is_valid(const bson_t *doc)
+{
+    const bson_visitor_t visitor = {.visit_document = visit_child,
+                                    .visit_array = visit_child};
+    bool valid = true;
+    bson_iter_t iter;
+
+    if (!bson_iter_init(&iter, doc)) {
+        return false;
+    }
+    bson_iter_visit_all(&iter, &visitor, &valid);
+    return valid && !iter.err_off;
+}
+
 /* A copy of `doc` that begins with `id`; NULL, counted, if it cannot be stored. */
 static bson_t *keyed_doc(struct store *store, int collection, const char *id,
                          const bson_oid_t *oid, const bson_t *doc)
 {
     if (doc->len > STORE_MAX_DOC_SIZE || strlen(id) >= STORE_ID_LEN ||
-        !bson_validate(doc, BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL, NULL)) {
+        !doc_is_valid(doc)) {
         pthread_mutex_lock(&store->lock);
         store->refused++;
         snprintf(store->error, sizeof store->error,
