@@ -50,6 +50,13 @@ void csv_fault(struct csv_reader *, unsigned column, const char *format, ...)
  * column that differs, or says that the file is empty. */
 void csv_expect_header(struct csv_reader *, const char *const *names, size_t n);
 
+/* The present line must have n fields, named so; a fault otherwise. */
+bool csv_expect_fields(struct csv_reader *, const char *const *names, size_t n);
+
+/* Reports "found "..." as NAME, expected EXPECTED" for field i. */
+void csv_field_fault(struct csv_reader *, size_t i, const char *name,
+                     const char *expected);
+
 /* Field i as a number in [min, max], decimal (base 10) or hexadecimal (base 16, "0x"
  * optional); a fault otherwise. */
 bool csv_number(struct csv_reader *, size_t i, const char *name, int base, uint64_t min,
