@@ -332,11 +332,24 @@ static void check_port_is_no_isl(struct parse *p, size_t i)
     }
 }
 
+#define DP_LEN 64
+
+static const char *datapath_format(struct dp_key dp, char buf[static DP_LEN])
+{
+    char id[ID_STRLEN], controller[32] = "";
+
+    if (dp.ct_id) {
+        snprintf(controller, sizeof controller, " of controller %u", dp.ct_id);
+    }
+    snprintf(buf, DP_LEN, "datapath %s%s", id_format(dp.dp_id, id), controller);
+    return buf;
+}
+
 static void check_one_to_one(struct parse *p, size_t i)
 {
     const struct mapping_row *row = &p->mapping.rows[i];
     struct mark_key vm = {row->vm.vm_id, 0, 0}, dp = dp_mark(row->dp);
-    char here[ID_STRLEN], there[ID_STRLEN], both[ID_STRLEN];
+    char vm_text[ID_STRLEN], vm_there[ID_STRLEN], dp_text[DP_LEN], dp_there[DP_LEN];
 
     if (!mark_add(&p->homes_of_vm, vm, row->line)) {
         mark_find(p->homes_of_vm, vm)->row = *row;
@@ -359,20 +372,21 @@ static void check_one_to_one(struct parse *p, size_t i)
         mark_add(&p->reported, site_mark(row->vm.vm_id, row->dp), row->line)) {
         return;
     }
-    p->csv.line = row->line;
+    datapath_format(row->dp, dp_text);
+    id_format(row->vm.vm_id, vm_text);
     if (!spans) {
-        csv_fault(&p->csv, p->columns[2 * i + 1],
-                  "found datapath %s for vm %s, expected %s as in line %u, or "
-                  "inter-switch links of that vm at both",
-                  id_format(row->dp.dp_id, here), id_format(row->vm.vm_id, both),
-                  id_format(of_vm->dp.dp_id, there), of_vm->line);
+        csv_fault(
+            &p->csv, p->columns[2 * i + 1],
+            "found %s for vm %s, expected %s as in line %u, or inter-switch links "
+            "of that vm at both",
+            dp_text, vm_text, datapath_format(of_vm->dp, dp_there), of_vm->line);
     }
     if (!shares) {
-        csv_fault(&p->csv, p->columns[2 * i],
-                  "found vm %s for datapath %s, expected %s as in line %u, or "
-                  "inter-switch links of both at that datapath",
-                  id_format(row->vm.vm_id, here), id_format(row->dp.dp_id, both),
-                  id_format(of_dp->vm.vm_id, there), of_dp->line);
+        csv_fault(
+            &p->csv, p->columns[2 * i],
+            "found vm %s for %s, expected %s as in line %u, or inter-switch links "
+            "of both at that datapath",
+            vm_text, dp_text, id_format(of_dp->vm.vm_id, vm_there), of_dp->line);
     }
 }
 
