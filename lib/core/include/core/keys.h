@@ -45,4 +45,16 @@ static inline bool vs_key_equal(struct vs_key a, struct vs_key b)
     return a.vs_id == b.vs_id && a.vs_port == b.vs_port;
 }
 
+/* Order: by id, then port; datapaths by dp_id, ct_id, port.  <0, 0, >0. */
+int vm_key_compare(struct vm_key a, struct vm_key b);
+int dp_key_compare(struct dp_key a, struct dp_key b);
+int vs_key_compare(struct vs_key a, struct vs_key b);
+
+/* As messages name them: "vm 0x000002a0a0a0a0a0 port 1", "datapath 0x0000000000000005
+ * port 1" (" of controller 2" unless 0), "rfvs 0x7266767300000001 port 1". */
+#define KEY_STRLEN 80
+const char *vm_key_format(struct vm_key key, char buf[static KEY_STRLEN]);
+const char *dp_key_format(struct dp_key key, char buf[static KEY_STRLEN]);
+const char *vs_key_format(struct vs_key key, char buf[static KEY_STRLEN]);
+
 #endif
