@@ -19,6 +19,7 @@ struct store_op {
     int collection;
     char *id;    /* As text, also where "_id" is something else. */
     bson_t *doc; /* Starts with "_id"; NULL removes. */
+    bool fresh;  /* The database does not hold it yet, as far as is known. */
 };
 
 struct store_backend {

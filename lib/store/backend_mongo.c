@@ -143,13 +143,12 @@ static void make_selector(const struct store_op *op, bson_t *ret_selector)
 }
 
 static bool bulk_add(mongoc_bulk_operation_t *bulk, const struct store_op *op,
-                     bson_error_t *error)
+                     bool insert, bson_error_t *error)
 {
     bson_t selector, upsert = BSON_INITIALIZER;
     bool ok;
 
-    /* Events never change, and inserting is much faster. */
-    if (op->doc && op->collection == STORE_EVENTS) {
+    if (insert) {
         return mongoc_bulk_operation_insert_with_opts(bulk, op->doc, NULL, error);
     }
     make_selector(op, &selector);
@@ -165,78 +164,96 @@ static bool bulk_add(mongoc_bulk_operation_t *bulk, const struct store_op *op,
     return ok;
 }
 
-/* Of the errors about single documents, how many were refusals: an event that is there
- * already, from an attempt whose answer was lost, is none.  False if there are no such
- * errors at all. */
-static bool count_refused(const bson_t *reply, size_t *ret_refused)
+/* What became of a bulk operation, apart from success. */
+struct outcome {
+    size_t refused;    /* Documents that the database will never take. */
+    size_t duplicates; /* Insertions of what is there already. */
+};
+
+/* Counts the errors about single documents; false if there are none. */
+static bool count_errors(const bson_t *reply, struct outcome *outcome)
 {
     bson_iter_t iter, item, code;
-    size_t n = 0, refused = 0;
+    size_t n = 0;
 
     if (!bson_iter_init_find(&iter, reply, "writeErrors") ||
         !bson_iter_recurse(&iter, &item)) {
         return false;
     }
-    while (bson_iter_next(&item)) {
-        n++;
-        refused += !(bson_iter_recurse(&item, &code) && bson_iter_find(&code, "code") &&
-                     bson_iter_as_int64(&code) == MONGOC_ERROR_DUPLICATE_KEY);
+    for (; bson_iter_next(&item); n++) {
+        if (bson_iter_recurse(&item, &code) && bson_iter_find(&code, "code") &&
+            bson_iter_as_int64(&code) == MONGOC_ERROR_DUPLICATE_KEY) {
+            outcome->duplicates++;
+        } else {
+            outcome->refused++;
+        }
     }
-    *ret_refused += refused;
     return n != 0;
 }
 
-/* Judges a bulk operation that failed: refusals are counted, anything else is an error.
- */
-static int judge_failure(int collection, const bson_t *reply, const bson_error_t *error,
-                         size_t *refused, char *ret_error)
-{
-    size_t before = *refused;
-
-    bool single = error->domain == MONGOC_ERROR_SERVER && count_refused(reply, refused);
-    if (!single || *refused != before) {
-        snprintf(ret_error, STORE_ERROR_LEN, "%s: %.200s",
-                 store_collection_table(collection), error->message);
-    }
-    return single ? 0 : EIO;
-}
-
-/* Does what of ops[*i...] belongs to `collection`, `max` of them at most, and moves *i.
- */
-static int write_bulk(struct db *db, int collection, size_t max,
-                      const struct store_op *ops, size_t n, size_t *i, size_t *refused,
-                      char *ret_error)
+/* Does what of ops[*i...] belongs to `collection`, as much as fits, and moves *i. */
+static int write_bulk(struct db *db, int collection, bool may_insert,
+                      const struct store_op *ops, size_t n, size_t *i,
+                      struct outcome *outcome, char *ret_error)
 {
     bson_t opts = BSON_INITIALIZER, reply = BSON_INITIALIZER;
+    size_t n_added = 0, n_updates = 0;
     bson_error_t error;
-    size_t n_added = 0;
     int e = 0;
 
     BSON_APPEND_BOOL(&opts, "ordered", false);
     mongoc_bulk_operation_t *bulk = mongoc_collection_create_bulk_operation_with_opts(
         db->collections[collection], &opts);
-    for (; *i < n && n_added < max; ++*i) {
+    for (; *i < n && n_updates < BULK_UPDATES; ++*i) {
         const struct store_op *op = &ops[*i];
         if (op->collection != collection) {
             continue;
         }
-        if (bulk_add(bulk, op, &error)) {
+        bool insert = may_insert && op->doc && op->fresh;
+        if (bulk_add(bulk, op, insert, &error)) {
             n_added++;
+            n_updates += !insert;
         } else {
-            snprintf(ret_error, STORE_ERROR_LEN, "%s %.60s: %.150s",
-                     store_collection_table(collection), op->id, error.message);
-            ++*refused;
+            outcome->refused++;
+            str_copy(ret_error, error.message, STORE_ERROR_LEN);
         }
     }
     if (n_added) {
         bson_destroy(&reply);
         if (!mongoc_bulk_operation_execute(bulk, &reply, &error)) {
-            e = judge_failure(collection, &reply, &error, refused, ret_error);
+            bool single =
+                error.domain == MONGOC_ERROR_SERVER && count_errors(&reply, outcome);
+            e = single ? 0 : EIO;
+            str_copy(ret_error, error.message, STORE_ERROR_LEN);
         }
     }
     bson_destroy(&reply);
     bson_destroy(&opts);
     mongoc_bulk_operation_destroy(bulk);
+    return e;
+}
+
+/* Inserts what is new, since FerretDB 1.24 with SQLite reads a whole collection for
+ * each update; if it turns out not to be new, replaces it. */
+static int write_collection(struct db *db, int collection, const struct store_op *ops,
+                            size_t n, size_t *refused, char *ret_error)
+{
+    bool may_insert = true;
+    int e = 0;
+
+    for (size_t i = 0; !e && i < n;) {
+        struct outcome outcome = {0};
+        size_t start = i;
+        e = write_bulk(db, collection, may_insert, ops, n, &i, &outcome, ret_error);
+        /* An event is never changed: one that is there already was written by an
+         * attempt whose answer was lost. */
+        if (!e && may_insert && outcome.duplicates && collection != STORE_EVENTS) {
+            may_insert = false;
+            i = start;
+        } else {
+            *refused += outcome.refused;
+        }
+    }
     return e;
 }
 
@@ -246,11 +263,8 @@ static int mongo_write(void *db, const struct store_op *ops, size_t n,
     size_t refused = 0;
     int e = 0;
 
-    for (int c = 0; c < STORE_N_ALL_COLLECTIONS; c++) {
-        size_t max = c == STORE_EVENTS ? n : BULK_UPDATES;
-        for (size_t i = 0; !e && i < n;) {
-            e = write_bulk(db, c, max, ops, n, &i, &refused, ret_error);
-        }
+    for (int c = 0; !e && c < STORE_N_ALL_COLLECTIONS; c++) {
+        e = write_collection(db, c, ops, n, &refused, ret_error);
     }
     if (!e) {
         *ret_refused = refused;

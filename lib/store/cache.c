@@ -14,6 +14,7 @@ struct entry {
     bson_t *doc;       /* NULL: a tombstone, always queued. */
     int64_t since;     /* Queued at. */
     bool queued;
+    bool stored; /* In the database, in whatever state, as far as is known. */
     struct entry *prev, *next; /* In cache.queue. */
 };
 
@@ -166,13 +167,20 @@ void cache_append_event(struct cache *cache, const char *id, bson_t *doc, int64_
         (struct event){.id = xstrdup(id), .doc = doc, .since = now};
 }
 
-bool cache_has(const struct cache *cache, int collection, const char *id)
+bool cache_found(struct cache *cache, int collection, const char *id, const bson_t *doc)
 {
     char *key = make_key(collection, id);
     struct entry *entry = entry_find(cache, key);
 
     free(key);
-    return entry && entry->doc;
+    if (!entry || !entry->doc) {
+        return false;
+    }
+    entry->stored = true;
+    if (bson_equal(entry->doc, doc)) {
+        entry_dequeue(cache, entry);
+    }
+    return true;
 }
 
 size_t cache_take(struct cache *cache, struct store_op *ret_ops, size_t max,
@@ -187,7 +195,8 @@ size_t cache_take(struct cache *cache, struct store_op *ret_ops, size_t max,
 
         ret_ops[n++] = (struct store_op){.collection = STORE_EVENTS,
                                          .id = xstrdup(event->id),
-                                         .doc = bson_copy(event->doc)};
+                                         .doc = bson_copy(event->doc),
+                                         .fresh = true};
         bytes += event->doc->len;
     }
     while (cache->queue && n < max && bytes < max_bytes) {
@@ -196,9 +205,11 @@ size_t cache_take(struct cache *cache, struct store_op *ret_ops, size_t max,
         ret_ops[n++] =
             (struct store_op){.collection = entry->key[0] - 'A',
                               .id = xstrdup(entry->key + 1),
-                              .doc = entry->doc ? bson_copy(entry->doc) : NULL};
+                              .doc = entry->doc ? bson_copy(entry->doc) : NULL,
+                              .fresh = !entry->stored};
         if (entry->doc) {
             bytes += entry->doc->len;
+            entry->stored = true;
             entry_dequeue(cache, entry);
         } else {
             entry_free(cache, entry);
@@ -219,6 +230,7 @@ void cache_detach(struct cache *cache, int64_t now)
     cache->attached = false;
     HASH_ITER (hh, cache->entries, entry, tmp) {
         if (entry->doc) {
+            entry->stored = false;
             entry_enqueue(cache, entry, now);
         } else {
             entry_free(cache, entry);

@@ -23,7 +23,10 @@ void cache_put(struct cache *, int collection, const char *id, bson_t *doc,
                int64_t now);
 void cache_remove(struct cache *, int collection, const char *id, int64_t now);
 void cache_append_event(struct cache *, const char *id, bson_t *doc, int64_t now);
-bool cache_has(const struct cache *, int collection, const char *id);
+
+/* The database holds `doc`: false if it should not; if it is what it should be, it is
+ * not queued any more. */
+bool cache_found(struct cache *, int collection, const char *id, const bson_t *doc);
 
 /* Takes up to `max` operations, or some `max_bytes`, off the queue, copied: the caller
  * does store_op_uninit() on each.  *ret_since is the time of the oldest.  Afterwards

@@ -2,10 +2,10 @@
  *
  * Away, attaching, synced: without a connection it tries to make one, with growing
  * pauses.  With a new one it sweeps (removes what the database holds and the cache does
- * not), writes all documents, and last a marker with a number that this run alone has;
- * from then on it is synced and writes what changes.  Once a second it looks for the
- * marker.  Any error, or no marker, and it is away again.  Hence there is one way to
- * bring a database up to date, the same after a start, a failure and an emptied
+ * not), writes all documents that differ, and last a marker with a number that this run
+ * alone has; from then on it is synced and writes what changes.  Once a second it looks
+ * for the marker.  Any error, or no marker, and it is away again.  Hence there is one
+ * way to bring a database up to date, the same after a start, a failure and an emptied
  * database. */
 
 #include <errno.h>
@@ -87,7 +87,7 @@ static void sweep_doc(void *aux, const char *id, const bson_t *doc)
     struct sweep *sweep = aux;
 
     pthread_mutex_lock(&sweep->store->lock);
-    bool current = cache_has(sweep->store->cache, sweep->collection, id);
+    bool current = cache_found(sweep->store->cache, sweep->collection, id, doc);
     pthread_mutex_unlock(&sweep->store->lock);
     if (current) {
         return;
@@ -100,7 +100,7 @@ static void sweep_doc(void *aux, const char *id, const bson_t *doc)
         (struct store_op){.collection = sweep->collection, .id = xstrdup(id)};
 }
 
-/* Removes what is in the database and not in the cache. */
+/* Removes what is in the database and not in the cache, finds what differs. */
 static int writer_sweep(struct writer *w, int collection, char *error)
 {
     struct store *store = w->store;
@@ -176,13 +176,15 @@ static int writer_attach(struct writer *w, char *error)
         }
         pthread_mutex_lock(&store->lock);
         cache_attach(store->cache, e == ENOENT, store_now());
-        w->n_left = cache_queued(store->cache);
         pthread_mutex_unlock(&store->lock);
         e = 0;
     }
     for (int c = 0; !e && c < STORE_EVENTS; c++) {
         e = writer_sweep(w, c, error);
     }
+    pthread_mutex_lock(&store->lock);
+    w->n_left = cache_queued(store->cache);
+    pthread_mutex_unlock(&store->lock);
     w->attaching = true;
     w->check_at = store_now() + CHECK_MS;
     w->batch_at = 0;
@@ -291,6 +293,7 @@ static int writer_step(struct writer *w, bool *ret_stop, char *error)
     }
     if (!e && !*ret_stop && !w->attaching && store_now() >= w->check_at) {
         w->check_at = store_now() + CHECK_MS;
+        error[0] = '\0';
         e = writer_find_marker(w, error);
         if (e == ENOENT && !error[0]) {
             snprintf(error, STORE_ERROR_LEN,

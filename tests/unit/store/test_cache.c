@@ -69,7 +69,11 @@ START_TEST(database_follows_any_sequence_of_changes_and_losses)
             cache_attach(cache, false, step);
             for (int i = 0; i < N_IDS; i++) {
                 snprintf(id, sizeof id, "%d", i);
-                database[i] = cache_has(cache, STORE_TABLE, id) ? database[i] : 0;
+                bson_t *doc = doc_of(database[i]);
+                if (database[i] && !cache_found(cache, STORE_TABLE, id, doc)) {
+                    database[i] = 0;
+                }
+                bson_destroy(doc);
             }
             while (take(cache, database)) {
                 cache_confirm(cache);

@@ -10,11 +10,11 @@
  * writes what changed, in batches, coalesced by key: of ten states that one row went
  * through while the database was slow only the last is written.
  *
- * A copy of every current document stays in memory.  After the database was away, or
- * was emptied or replaced underneath, the writer rewrites all of them and removes
- * whatever the database holds besides, so that it shows the present again.  The check
- * is made once a second, by a document of our own in collection "rfstore".  (Single
- * documents that an operator edits by hand are not noticed before they change here.)
+ * A copy of every current document stays in memory.  After the database was away, or was
+ * emptied or replaced underneath, the writer writes all that differ and removes whatever
+ * the database holds besides, so that it shows the present again.  The check is made once
+ * a second, by a document of our own in collection "rfstore".  (Single documents that an
+ * operator edits by hand are not noticed before they change here.)
  *
  * Life: store_open(); store_load() of what a previous run left, as wanted;
  * store_start(), from which moment the database is made to hold exactly what was put
@@ -68,7 +68,7 @@ struct store_status {
     int64_t oldest_ms; /* Age of the oldest of those, 0 if none. */
     uint64_t written;  /* Documents and events written, removals included. */
     uint64_t batches;  /* In so many transactions or bulk writes. */
-    uint64_t rewrites; /* Times that everything was written: 1 after a normal start. */
+    uint64_t rewrites; /* Times it was brought up to date: 1 after a normal start. */
     uint64_t refused; /* Documents that were too large, or that the database refused. */
     uint64_t events_lost; /* Pushed out by newer ones before they could be written. */
 };
