@@ -1,0 +1,152 @@
+#ifndef CORE_RIB_H
+#define CORE_RIB_H 1
+
+/* The RIB of one VM: from its routes and neighbours to the desired state of its
+ * datapath.
+ *
+ * What goes in: what rfclient tells of the VM (core/vm.h), and which of its ports are
+ * associated with which datapath ports.  What comes out: changes of the desired state
+ * (core/plane.h), taken one by one with rib_next_change().
+ *
+ * The rules
+ *
+ *  - A port is *usable* when the client told of it and its association is active.  Each
+ *    usable port is a PLANE_PORT.
+ *  - Every address of the VM is a PLANE_ADDR, whatever its port, except loopback.
+ *  - A unicast route over gateways is a FIB entry to the group of its next-hop set,
+ * once one of these gateways is on a usable port; before, it waits, and it comes by
+ * itself. The group has one hop for each gateway that is on a usable port and resolved;
+ * it has none while nothing is resolved, and drops.  So a neighbour or an association
+ *    that changes is one group change, however many routes use it.
+ *  - Equal sets have one group.  Its id is a hash of the set, the same after a restart.
+ *  - A route without a gateway (connected) is punted, once its port is usable.  In a
+ * set that has both sorts, the hops without gateway count only when no gateway does.
+ *  - A neighbour on a usable port is a host entry (/32 or /128) to the group of this
+ *    single hop, provided the longest match among the VM's routes for its address is a
+ *    hop without gateway on that port.  Hence a host route of the suite wins, and so
+ * does a more specific route or blackhole; but a *connected* host route gives way to
+ * the neighbour, or all its packets would be punted for ever.
+ *  - Blackhole is dropped; unreachable is punted, so that the VM answers by ICMP.
+ *  - Link-local, multicast and loopback prefixes never become FIB entries.
+ *
+ * Memory: some 30 octets per IPv4 route, none of it allocated per route.  The RIB owns
+ * all it holds; arguments are copied. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "core/plane.h"
+#include "core/vm.h"
+
+struct rib;
+
+struct rib *rib_create(void);
+void rib_destroy(struct rib *);
+
+/* What the client tells.  The values come from a peer: false, and nothing changed, when
+ * one is out of range (a prefix that is not canonical or of no family, no hop or more
+ * than VM_MAX_HOPS in a unicast route, weight 0). */
+bool rib_port_set(struct rib *, const struct vm_port *);
+void rib_port_gone(struct rib *, uint32_t vm_port);
+bool rib_addr_set(struct rib *, const struct vm_addr *);
+void rib_addr_del(struct rib *, const struct vm_addr *);
+bool rib_route_set(struct rib *, const struct vm_route *);
+void rib_route_del(struct rib *, const struct ip_prefix *);
+bool rib_neigh_set(struct rib *, const struct vm_neigh *);
+void rib_neigh_del(struct rib *, uint32_t vm_port, const struct ip_addr *);
+
+/* Around a full resync of the client: what it did not name between them is gone at
+ * rib_end().  A rib_begin() while one is open starts over.  A client that is lost for
+ * good (hold time over) is rib_begin(), rib_end(). */
+void rib_begin(struct rib *);
+void rib_end(struct rib *);
+
+/* What the association table tells: VM port ↔ datapath port, and whether the
+ * association is active.  Again for the same port: it replaces (class changed, row
+ * moved). */
+void rib_map_port(struct rib *, uint32_t vm_port, uint32_t dp_port, enum port_class,
+                  bool active);
+void rib_unmap_port(struct rib *, uint32_t vm_port);
+
+/* Takes the next change, of those that are due since the last one of the same key;
+ * false when there is none.  A group comes before the first FIB entry that uses it and
+ * is removed after the last one has left it.  Small things first: one changed route
+ * does not wait for a million that an association made due. */
+bool rib_next_change(struct rib *, struct plane_change *ret);
+/* False: rib_next_change() would yield nothing.  True: it may. */
+bool rib_pending(const struct rib *);
+
+/* For a new peer, which knows nothing: forgets what was taken, so that all that is
+ * desired becomes due again (removals do not: the peer sweeps what was not named). Send
+ * BEGIN before, and END when rib_snapshot_active() is false again. */
+void rib_snapshot_begin(struct rib *);
+bool rib_snapshot_active(const struct rib *);
+
+/* For people. */
+
+enum rib_reason {
+    RIB_OK,            /* In the FIB, and useful. */
+    RIB_QUEUED,        /* Will be, after rib_next_change(). */
+    RIB_NO_ROUTE,      /* The VM has no such route. */
+    RIB_NOT_FORWARDED, /* Link-local, multicast or loopback. */
+    RIB_PORT_UNKNOWN,  /* The client did not tell of port vm_port. */
+    RIB_PORT_UNMAPPED, /* vm_port is not associated. */
+    RIB_PORT_INACTIVE, /* vm_port is associated, but no mapping frame was seen. */
+    RIB_UNRESOLVED,    /* In the FIB, but `gateway` on vm_port is unresolved. */
+    RIB_SHADOWED,      /* Neighbour: its longest match is not connected on its port. */
+};
+
+struct rib_verdict {
+    enum rib_reason reason;
+    uint32_t vm_port; /* Where the reason speaks of a port. */
+    struct ip_addr gateway;
+};
+
+#define RIB_VERDICT_STRLEN 128
+/* "next hop 10.0.0.2 on port 2 unresolved" */
+const char *rib_verdict_format(const struct rib_verdict *,
+                               char buf[static RIB_VERDICT_STRLEN]);
+
+struct rib_route_info {
+    struct vm_route route; /* kind is 0 for a mere host entry of a neighbour. */
+    struct rib_verdict verdict;
+    struct fib_target target; /* As taken; verdict 0: not in the FIB. */
+};
+
+/* What there is of a prefix, exactly; RIB_NO_ROUTE if nothing. */
+void rib_explain(const struct rib *, const struct ip_prefix *,
+                 struct rib_route_info *ret);
+/* The longest match among routes and host entries. */
+bool rib_match(const struct rib *, const struct ip_addr *, struct ip_prefix *ret);
+
+/* All routes and host entries: *cursor starts as 0.  Routes may change between calls;
+ * one that exists all the while is met exactly once. */
+bool rib_next_route(const struct rib *, uint32_t *cursor, struct rib_route_info *ret);
+
+struct rib_neigh_info {
+    struct vm_neigh neigh;
+    struct rib_verdict verdict; /* RIB_OK: it has a host entry. */
+};
+
+typedef void rib_neigh_fn(void *aux, const struct rib_neigh_info *);
+void rib_each_neigh(const struct rib *, rib_neigh_fn *, void *aux);
+
+/* Gateways of routes that are on a usable port and unresolved. */
+typedef void rib_hop_fn(void *aux, uint32_t vm_port, const struct ip_addr *gateway);
+void rib_each_unresolved(const struct rib *, rib_hop_fn *, void *aux);
+
+struct rib_counts {
+    size_t ports;
+    size_t addrs;
+    size_t routes;
+    size_t neighs;
+    size_t unresolved; /* Gateways. */
+    size_t sets;       /* Next-hop sets, those of host entries included. */
+    size_t fib_taken;  /* FIB entries that the peer was told. */
+    size_t memory;     /* Octets held by routes. */
+};
+void rib_counts(const struct rib *, struct rib_counts *ret);
+
+#endif

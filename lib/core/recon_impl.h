@@ -1,0 +1,174 @@
+#ifndef RECON_IMPL_H
+#define RECON_IMPL_H 1
+
+/* Inside of the reconciliation: recon.c takes what is desired, recon_ops.c hands out
+ * operations and follows them to their barrier or error, recon_audit.c takes what was
+ * seen in the switch.
+ *
+ * What is installed is believed from the moment an operation is handed out; a refusal
+ * takes it back.  An item in flight is not handed out again until its barrier. */
+
+#include "core/ptable.h"
+#include "core/recon.h"
+#include "map.h"
+#include "target.h"
+
+/* Flags of items of all sorts. */
+enum {
+    I_NAMED = 1 << 0,   /* Desired since recon_begin(). */
+    I_FLIGHT = 1 << 1,  /* In flight. */
+    I_REFUSED = 1 << 2, /* In flight, and refused. */
+    I_WAIT = 1 << 3,    /* Not before its failure's time comes. */
+    I_FAILED = 1 << 4,  /* Has a struct failure. */
+    I_SEEN = 1 << 5,    /* By the audit. */
+    I_TOUCHED = 1 << 6, /* In flight at some time during the audit. */
+};
+
+enum { W_WANT, W_HAVE, N_WORDS };     /* Of a FIB entry: packed targets. */
+enum { LANE_ADD, LANE_DEL, N_LANES }; /* Added or modified; deleted. */
+
+#define RANK_GROUP RECON_RANKS
+#define N_RANKS (RECON_RANKS + 1)
+#define NO_LANE N_LANES
+#define HASH_FOREIGN 0 /* Installed, but nothing that we would install. */
+
+/* An aux item or a group. */
+struct object {
+    uint8_t what; /* enum recon_what. */
+    uint8_t rank;
+    uint8_t lane; /* Whose list it is in, or NO_LANE. */
+    uint16_t flags;
+    bool desired;
+    bool present;   /* Installed. */
+    uint8_t hint;   /* enum recon_failure of the refusal. */
+    bool waiters;   /* Group: some FIB entry was held back for it. */
+    uint32_t users; /* Group: FIB entries installed, or not yet confirmed to be gone. */
+    uint64_t want;  /* Hash of the value. */
+    uint64_t have;  /* Of what is installed, when present. */
+    uint8_t *value; /* When desired. */
+    uint32_t value_len;
+    uint32_t key_len;
+    struct object *prev, *next; /* In its lane. */
+    UT_hash_handle hh;
+    uint8_t key[]; /* Of a group: its id. */
+};
+
+/* An operation in flight. */
+struct flight {
+    uint64_t ref; /* recon_ref() of the item. */
+    uint32_t old; /* FIB: target before; object: enum recon_action. */
+    uint8_t what;
+};
+
+struct barrier {
+    uint32_t xid;
+    uint32_t n; /* Operations since the barrier before. */
+};
+
+struct failure_key {
+    uint64_t what;
+    uint64_t ref;
+};
+
+#define FAILURE_LEVELS 16
+
+/* A refused item, until it succeeds or is no longer desired. */
+struct failure {
+    struct failure_key key;
+    unsigned failures;
+    int64_t retry_at;
+    bool waiting; /* In recon.waiting[]. */
+    struct failure *prev, *next;
+    UT_hash_handle hh;
+    char error[RECON_ERROR_LEN];
+};
+
+struct recon {
+    int64_t retry_min_ms, retry_max_ms;
+    bool complete; /* A download was completed once. */
+    bool syncing;  /* Between recon_begin() and recon_end(). */
+    bool known;    /* What is installed. */
+    bool auditing;
+    size_t audit_differences;
+
+    struct ptable *fib;
+    uint32_t walk; /* All up to this slot were looked at ... */
+    bool walking;  /* ... in a pass over the whole table. */
+    struct object *aux;
+    struct object *groups;
+    struct object *lanes[N_LANES][N_RANKS];
+
+    /* A ring of operations in flight; serial numbers are consecutive. */
+    struct flight *flights;
+    uint32_t cap_flights; /* Power of 2, or 0. */
+    uint32_t first_flight;
+    uint32_t n_flights;
+    uint32_t n_unfenced; /* Of these, handed out after the last barrier. */
+    uint32_t next_serial;
+    struct barrier *barriers;
+    size_t n_barriers, cap_barriers;
+
+    struct failure *failures;
+    /* By number of failures: in each list one delay, so that it is in order of time. */
+    struct failure *waiting[FAILURE_LEVELS];
+
+    struct recon_counts counts[RECON_FIB + 1];
+    uint64_t changes;
+};
+
+/* Items are referred to by the slot of the FIB entry, or by the object itself: an
+ * object lives as long as it is in flight or has a failure. */
+static inline uint64_t recon_ref(const struct object *o)
+{
+    return (uintptr_t)o;
+}
+
+static inline struct object *recon_object(uint64_t ref)
+{
+    return (struct object *)(uintptr_t)ref;
+}
+
+/* recon.c */
+struct object *recon_find_object(const struct recon *, enum recon_what,
+                                 struct recon_blob key);
+struct object *recon_get_object(struct recon *, enum recon_what, unsigned rank,
+                                struct recon_blob key);
+struct object *recon_get_group(struct recon *, uint32_t id);
+struct object *recon_find_group(const struct recon *, uint32_t id);
+uint32_t recon_group_id(const struct object *);
+uint64_t recon_hash_hops(uint16_t n_hops, const struct fib_hop *);
+uint64_t recon_hash_blob(struct recon_blob);
+/* Around each change of an item: takes it out of the counters and puts it back. */
+void recon_count_fib(struct recon *, uint32_t slot, int sign);
+void recon_count_object(struct recon *, const struct object *, int sign);
+/* Queues the item if it must and may be changed; frees it if nothing is left of it. */
+void recon_evaluate_fib(struct recon *, uint32_t slot);
+void recon_evaluate_object(struct recon *, struct object *);
+void recon_object_leave_lane(struct recon *, struct object *);
+/* FIB entries may refer to the group. */
+bool recon_group_is_usable(const struct object *);
+/* If so, looks for those that were held back. */
+void recon_wake_waiters(struct recon *, struct object *);
+/* Believes that `target` is installed, and counts the users of groups. */
+void recon_set_have(struct recon *, uint32_t slot, uint32_t target);
+void recon_use_group(struct recon *, uint32_t target);
+void recon_unuse_group(struct recon *, uint32_t target);
+/* The flags of the item, or NULL if there is none. */
+uint16_t *recon_flags_of(const struct recon *, enum recon_what, uint64_t ref);
+
+/* recon_fail.c */
+void recon_failure_add(struct recon *, struct failure_key, const char *error,
+                       int64_t now, bool at_once);
+/* Forgets the failure of an item whose flags are given; nothing if it has none. */
+void recon_failure_clear(struct recon *, enum recon_what, uint64_t ref,
+                         uint16_t *flags);
+void recon_failure_clear_all(struct recon *);
+/* Queues what is due. */
+void recon_failure_wake(struct recon *, int64_t now);
+
+/* recon_ops.c */
+void recon_start_walk(struct recon *);
+void recon_drop_flights(struct recon *);
+struct flight *recon_flight(const struct recon *, uint32_t i); /* 0..n_flights - 1 */
+
+#endif

@@ -1,0 +1,308 @@
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "recon_impl.h"
+
+#define MAX_SERIAL 0x7fffffffu
+
+void recon_start_walk(struct recon *r)
+{
+    r->walking = true;
+    r->walk = PTABLE_NONE;
+}
+
+/* Operations in flight. */
+
+struct flight *recon_flight(const struct recon *r, uint32_t i)
+{
+    return &r->flights[(r->first_flight + i) & (r->cap_flights - 1)];
+}
+
+static void push_flight(struct recon *r, struct flight f)
+{
+    if (r->n_flights == r->cap_flights) {
+        uint32_t cap = r->cap_flights ? 2 * r->cap_flights : 64;
+        struct flight *flights = xmalloc(cap * sizeof *flights);
+        for (uint32_t i = 0; i < r->n_flights; i++) {
+            flights[i] = *recon_flight(r, i);
+        }
+        free(r->flights);
+        r->flights = flights;
+        r->cap_flights = cap;
+        r->first_flight = 0;
+    }
+    *recon_flight(r, r->n_flights++) = f;
+    r->n_unfenced++;
+}
+
+static void shrink_flights(struct recon *r)
+{
+    if (!r->n_flights && r->cap_flights > 4096) {
+        free(r->flights);
+        r->flights = NULL;
+        r->cap_flights = 0;
+    }
+}
+
+void recon_drop_flights(struct recon *r)
+{
+    r->n_flights = r->n_unfenced = 0;
+    r->n_barriers = 0;
+    shrink_flights(r);
+}
+
+/* The item leaves for the switch; the caller then says what it believes installed. */
+static void take_off(struct recon *r, uint16_t *flags, struct flight f,
+                     struct recon_op *ret)
+{
+    *flags |= (uint16_t)(I_FLIGHT | (r->auditing ? I_TOUCHED : 0));
+    push_flight(r, f);
+    ret->what = (enum recon_what)f.what;
+    ret->serial = r->next_serial;
+    r->next_serial = r->next_serial == MAX_SERIAL ? 1 : r->next_serial + 1;
+    r->changes++;
+}
+
+/* Hands out. */
+
+static void hand_out_object(struct recon *r, struct object *o, struct recon_op *ret)
+{
+    ret->action = !o->desired ? RECON_DELETE : o->present ? RECON_MODIFY : RECON_ADD;
+    struct flight f = {.ref = recon_ref(o), .old = ret->action, .what = o->what};
+
+    recon_object_leave_lane(r, o);
+    recon_count_object(r, o, -1);
+    take_off(r, &o->flags, f, ret);
+    o->present = o->desired;
+    o->have = o->want;
+    recon_count_object(r, o, 1);
+    recon_wake_waiters(r, o);
+    if (o->what == RECON_GROUP) {
+        ret->group.id = recon_group_id(o);
+        ret->group.n_hops =
+            o->desired ? (uint16_t)(o->value_len / sizeof(struct fib_hop)) : 0;
+        ret->group.hops = (const void *)o->value;
+    } else {
+        ret->aux.rank = o->rank;
+        ret->aux.key = (struct recon_blob){o->key, o->key_len};
+        ret->aux.value = o->desired ? (struct recon_blob){o->value, o->value_len}
+                                    : (struct recon_blob){NULL, 0};
+    }
+}
+
+static void hand_out_fib(struct recon *r, uint32_t slot, struct recon_op *ret)
+{
+    const uint32_t *w = ptable_words(r->fib, slot);
+    uint32_t want = w[W_WANT], have = w[W_HAVE];
+    struct flight f = {.ref = slot, .old = have, .what = RECON_FIB};
+
+    ret->action = !want ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
+    recon_use_group(r, have); /* Until the barrier: the flight's. */
+    recon_count_fib(r, slot, -1);
+    take_off(r, ptable_flags(r->fib, slot), f, ret);
+    recon_count_fib(r, slot, 1);
+    recon_set_have(r, slot, want);
+    ret->fib.prefix = ptable_prefix(r->fib, slot);
+    ret->fib.target = target_unpack(want);
+}
+
+/* The FIB entry must, and may, be added or modified. */
+static bool fib_may_add(struct recon *r, uint32_t slot)
+{
+    const uint32_t *w = ptable_words(r->fib, slot);
+
+    if (*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT) || w[W_WANT] == w[W_HAVE]) {
+        return false;
+    }
+    if (!w[W_WANT]) {
+        ptable_enqueue(r->fib, LANE_DEL, slot);
+        return false;
+    }
+    if (target_is_group(w[W_WANT])) {
+        struct object *o = recon_get_group(r, w[W_WANT]);
+        o->waiters |= !recon_group_is_usable(o);
+        return !o->waiters;
+    }
+    return true;
+}
+
+static bool next_addition(struct recon *r, struct recon_op *ret)
+{
+    uint32_t slot;
+
+    for (int rank = 0; rank < N_RANKS; rank++) {
+        if (r->lanes[LANE_ADD][rank]) {
+            hand_out_object(r, r->lanes[LANE_ADD][rank], ret);
+            return true;
+        }
+    }
+    while ((slot = ptable_dequeue(r->fib, LANE_ADD)) != PTABLE_NONE) {
+        if (fib_may_add(r, slot)) {
+            hand_out_fib(r, slot, ret);
+            return true;
+        }
+    }
+    while (r->walking) {
+        slot = ptable_next(r->fib, r->walk);
+        if (slot == PTABLE_NONE) {
+            r->walking = false;
+        } else {
+            r->walk = slot;
+            if (fib_may_add(r, slot)) {
+                hand_out_fib(r, slot, ret);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool next_deletion(struct recon *r, struct recon_op *ret)
+{
+    uint32_t slot;
+
+    while ((slot = ptable_dequeue(r->fib, LANE_DEL)) != PTABLE_NONE) {
+        const uint32_t *w = ptable_words(r->fib, slot);
+        if (!w[W_WANT] && w[W_HAVE] &&
+            !(*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT))) {
+            hand_out_fib(r, slot, ret);
+            return true;
+        }
+    }
+    for (int rank = N_RANKS - 1; rank >= 0; rank--) {
+        struct object *o;
+        while ((o = r->lanes[LANE_DEL][rank])) {
+            if (!o->users) {
+                hand_out_object(r, o, ret);
+                return true;
+            }
+            recon_object_leave_lane(r, o); /* Comes again with its last user gone. */
+        }
+    }
+    return false;
+}
+
+bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
+{
+    recon_failure_wake(r, now);
+    return r->known && (next_addition(r, ret) ||
+                        (r->complete && !r->syncing && next_deletion(r, ret)));
+}
+
+/* Barriers. */
+
+bool recon_needs_barrier(const struct recon *r)
+{
+    return r->n_unfenced;
+}
+
+size_t recon_in_flight(const struct recon *r)
+{
+    return r->n_flights;
+}
+
+void recon_barrier_sent(struct recon *r, uint32_t xid)
+{
+    if (r->n_barriers == r->cap_barriers) {
+        r->cap_barriers = r->cap_barriers ? 2 * r->cap_barriers : 8;
+        r->barriers = xrealloc(r->barriers, r->cap_barriers * sizeof *r->barriers);
+    }
+    r->barriers[r->n_barriers++] = (struct barrier){.xid = xid, .n = r->n_unfenced};
+    r->n_unfenced = 0;
+}
+
+static void land_object(struct recon *r, struct object *o, enum recon_action action)
+{
+    bool refused = o->flags & I_REFUSED;
+
+    recon_count_object(r, o, -1);
+    o->flags &= (uint16_t) ~(I_FLIGHT | I_REFUSED);
+    if (refused) {
+        o->present = o->hint == RECON_EXISTS ||
+                     (o->hint == RECON_REFUSED && action != RECON_ADD);
+        o->have = HASH_FOREIGN;
+    }
+    recon_count_object(r, o, 1);
+    if (!refused) {
+        recon_failure_clear(r, o->what, recon_ref(o), &o->flags);
+    }
+    recon_wake_waiters(r, o);
+    recon_evaluate_object(r, o);
+}
+
+static void land_fib(struct recon *r, uint32_t slot, uint32_t old)
+{
+    uint16_t *flags = ptable_flags(r->fib, slot);
+    bool refused = *flags & I_REFUSED;
+
+    recon_count_fib(r, slot, -1);
+    *flags &= (uint16_t) ~(I_FLIGHT | I_REFUSED);
+    recon_count_fib(r, slot, 1);
+    if (refused) {
+        uint32_t want = ptable_words(r->fib, slot)[W_WANT];
+        recon_set_have(r, slot, old);
+        /* When the switch refused the group, that is the error to show and to wait for.
+         */
+        const struct object *o =
+            target_is_group(want) ? recon_find_group(r, want) : NULL;
+        if (target_is_group(want) && !(o && o->present)) {
+            recon_failure_clear(r, RECON_FIB, slot, flags);
+        }
+    } else {
+        recon_failure_clear(r, RECON_FIB, slot, flags);
+    }
+    recon_evaluate_fib(r, slot);
+    recon_unuse_group(r, old);
+}
+
+bool recon_barrier_done(struct recon *r, uint32_t xid)
+{
+    uint32_t n = 0;
+    size_t i = 0;
+
+    do {
+        if (i == r->n_barriers) {
+            return false;
+        }
+        n += r->barriers[i].n;
+    } while (r->barriers[i++].xid != xid);
+    r->n_barriers -= i;
+    memmove(r->barriers, r->barriers + i, r->n_barriers * sizeof *r->barriers);
+
+    for (; n > 0; n--) {
+        struct flight f = *recon_flight(r, 0);
+        r->first_flight = (r->first_flight + 1) & (r->cap_flights - 1);
+        r->n_flights--;
+        if (f.what == RECON_FIB) {
+            land_fib(r, (uint32_t)f.ref, f.old);
+        } else {
+            land_object(r, recon_object(f.ref), (enum recon_action)f.old);
+        }
+    }
+    shrink_flights(r);
+    return true;
+}
+
+bool recon_op_failed(struct recon *r, uint32_t serial, enum recon_failure hint,
+                     const char *error, int64_t now)
+{
+    /* Serials run from 1 to MAX_SERIAL; the next one follows the last in flight. */
+    uint32_t ago = serial < r->next_serial ? r->next_serial - serial
+                                           : r->next_serial + MAX_SERIAL - serial;
+
+    if (!serial || serial > MAX_SERIAL || ago > r->n_flights) {
+        return false;
+    }
+    const struct flight *f = recon_flight(r, r->n_flights - ago);
+    uint16_t *flags = recon_flags_of(r, (enum recon_what)f->what, f->ref);
+    if (!(*flags & I_REFUSED)) {
+        *flags |= I_REFUSED;
+        if (f->what != RECON_FIB) {
+            recon_object(f->ref)->hint = (uint8_t)hint;
+        }
+        struct failure_key key = {.what = f->what, .ref = f->ref};
+        recon_failure_add(r, key, error, now, hint != RECON_REFUSED);
+    }
+    return true;
+}

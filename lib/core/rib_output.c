@@ -1,0 +1,296 @@
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/hash.h"
+#include "rib_impl.h"
+
+uint32_t rib_desired(const struct rib *rib, uint32_t slot)
+{
+    uint16_t flags = *ptable_flags(rib->fib, slot);
+    unsigned kind = flags_kind(flags);
+
+    if (flags & F_HIDDEN) {
+        return TARGET_NONE;
+    }
+    if (kind == VM_ROUTE_BLACKHOLE || kind == VM_ROUTE_UNREACHABLE) {
+        return kind == VM_ROUTE_BLACKHOLE ? TARGET_DROP : TARGET_PUNT;
+    }
+    const struct nhset *set = rib_route_of(rib, slot);
+    if (flags & F_HOST && (!set || set->use == NHSET_PUNT)) {
+        struct ip_prefix prefix = ptable_prefix(rib->fib, slot);
+        set = rib_find_host(rib, &prefix.addr)->set;
+    }
+    return !set || set->use == NHSET_WITHHELD ? TARGET_NONE
+           : set->use == NHSET_GROUP          ? set->group_id
+                                              : TARGET_PUNT;
+}
+
+void rib_start_walk(struct rib *rib)
+{
+    rib->walking = true;
+    rib->walk = PTABLE_NONE;
+}
+
+/* Ports: few, so all of them are compared whenever one has changed. */
+
+static struct rib_port_out *get_port_out(struct rib *rib, uint32_t dp_port)
+{
+    struct rib_port_out *o;
+
+    HASH_FIND(hh, rib->ports_out, &dp_port, sizeof dp_port, o);
+    if (!o) {
+        o = xcalloc(1, sizeof *o);
+        o->dp_port = dp_port;
+        HASH_ADD(hh, rib->ports_out, dp_port, sizeof o->dp_port, o);
+    }
+    return o;
+}
+
+static void assign_ports(struct rib *rib)
+{
+    for (struct rib_port_out *o = rib->ports_out; o; o = o->hh.next) {
+        o->owner = NULL;
+    }
+    for (const struct rib_port *p = rib->ports; p; p = p->hh.next) {
+        if (port_is_usable(p)) {
+            struct rib_port_out *o = get_port_out(rib, p->dp_port);
+            if (!o->owner || p->vm_port < o->owner->vm_port) {
+                o->owner = p;
+            }
+        }
+    }
+}
+
+static bool next_port_change(struct rib *rib, struct plane_change *ret)
+{
+    struct rib_port_out *o, *next;
+
+    assign_ports(rib);
+    HASH_ITER (hh, rib->ports_out, o, next) {
+        const struct rib_port *p = o->owner;
+        if (p && (!o->taken || o->content.class != p->class ||
+                  !eth_equal(o->content.mac, p->info.hwaddr))) {
+            o->taken = true;
+            o->content = (struct plane_port){
+                .dp_port = o->dp_port, .class = p->class, .mac = p->info.hwaddr};
+            ret->kind = PLANE_PORT;
+            ret->remove = false;
+            ret->port = o->content;
+            return true;
+        }
+        if (!p) {
+            bool taken = o->taken;
+            ret->kind = PLANE_PORT;
+            ret->remove = true;
+            ret->port = (struct plane_port){.dp_port = o->dp_port};
+            HASH_DELETE(hh, rib->ports_out, o);
+            free(o);
+            if (taken) {
+                return true;
+            }
+        }
+    }
+    rib->ports_dirty = false;
+    return false;
+}
+
+static bool next_addr_change(struct rib *rib, struct plane_change *ret)
+{
+    struct rib_addr_out *o;
+
+    while ((o = rib->addrs_dirty)) {
+        bool changed = o->taken != (o->refs > 0);
+
+        DL_DELETE(rib->addrs_dirty, o);
+        o->dirty = false;
+        o->taken = o->refs > 0;
+        ret->kind = PLANE_ADDR;
+        ret->remove = !o->taken;
+        ret->addr.addr = o->addr;
+        if (!o->refs) {
+            HASH_DELETE(hh, rib->addrs_out, o);
+            free(o);
+        }
+        if (changed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Groups. */
+
+static void build_group(const struct rib *rib, const struct nhset *s,
+                        struct fib_group *ret)
+{
+    ret->id = s->group_id;
+    ret->n_hops = 0;
+    for (unsigned i = 0; i < s->n_hops; i++) {
+        const struct gateway *g = s->gateways[i];
+        const struct rib_port *p = rib_find_port(rib, s->keys[i].vm_port);
+        if (g && g->resolved && port_is_usable(p)) {
+            struct fib_hop *hop = &ret->hops[ret->n_hops++];
+            memset(hop, 0, sizeof *hop); /* The padding too: it is hashed. */
+            hop->dp_port = p->dp_port;
+            hop->weight = s->keys[i].weight;
+            hop->src = p->info.hwaddr;
+            hop->dst = g->hwaddr;
+        }
+    }
+}
+
+static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *ret)
+{
+    bool wanted = s->fib_refs && s->use == NHSET_GROUP;
+    bool changed = false;
+
+    if (wanted || (s->group_taken && s->fib_taken)) {
+        build_group(rib, s, &ret->group);
+        uint64_t hash = hash_bytes(ret->group.hops,
+                                   ret->group.n_hops * sizeof ret->group.hops[0], 0);
+        changed = !s->group_taken || s->taken_hash != hash;
+        s->group_taken = true;
+        s->taken_hash = hash;
+        ret->remove = false;
+    } else if (s->group_taken) {
+        changed = true;
+        s->group_taken = false;
+        ret->group.id = s->group_id;
+        ret->group.n_hops = 0;
+        ret->remove = true;
+    }
+    ret->kind = PLANE_GROUP;
+    nhset_settle(&rib->sets, s);
+    return changed;
+}
+
+/* FIB entries. */
+
+static void count_taken(struct rib *rib, uint32_t target, int delta)
+{
+    if (target_is_group(target)) {
+        struct nhset *s = nhset_by_id(&rib->sets, target);
+        s->fib_taken += (uint32_t)delta;
+        if (!s->fib_taken) {
+            nhset_mark_dirty(&rib->sets, s);
+        }
+    }
+}
+
+static bool fib_change(struct rib *rib, uint32_t slot, struct plane_change *ret)
+{
+    uint32_t *taken = &ptable_words(rib->fib, slot)[W_TAKEN];
+    uint32_t desired = rib_desired(rib, slot);
+    bool changed = *taken != desired;
+
+    if (changed) {
+        count_taken(rib, desired, 1);
+        count_taken(rib, *taken, -1);
+        rib->n_taken += (size_t)(!!desired - !!*taken);
+        *taken = desired;
+        ret->kind = PLANE_FIB;
+        ret->remove = !desired;
+        ret->fib.prefix = ptable_prefix(rib->fib, slot);
+        ret->fib.target = target_unpack(desired);
+    }
+    rib_tidy(rib, slot);
+    return changed;
+}
+
+static bool next_fib_change(struct rib *rib, struct plane_change *ret)
+{
+    uint32_t slot;
+
+    while ((slot = ptable_dequeue(rib->fib, 0)) != PTABLE_NONE) {
+        if (fib_change(rib, slot, ret)) {
+            return true;
+        }
+    }
+    while (rib->walking) {
+        slot = ptable_next(rib->fib, rib->walk);
+        if (slot == PTABLE_NONE) {
+            rib->walking = rib->snapshot = false;
+        } else {
+            rib->walk = slot;
+            if (fib_change(rib, slot, ret)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool rib_next_change(struct rib *rib, struct plane_change *ret)
+{
+    struct nhset *s;
+
+    if (rib->hosts_stale) {
+        rib_refresh_hosts(rib);
+    }
+    if (rib->ports_dirty && next_port_change(rib, ret)) {
+        return true;
+    }
+    if (next_addr_change(rib, ret)) {
+        return true;
+    }
+    while ((s = rib->sets.dirty)) {
+        if (group_change(rib, s, ret)) {
+            return true;
+        }
+    }
+    if (next_fib_change(rib, ret)) {
+        return true;
+    }
+    /* The last FIB entry may just have left a group. */
+    while ((s = rib->sets.dirty)) {
+        if (group_change(rib, s, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rib_pending(const struct rib *rib)
+{
+    return rib->hosts_stale || rib->ports_dirty || rib->addrs_dirty ||
+           rib->sets.dirty || ptable_queued(rib->fib, 0) || rib->walking;
+}
+
+/* Snapshot. */
+
+void rib_snapshot_begin(struct rib *rib)
+{
+    for (struct rib_port_out *o = rib->ports_out; o; o = o->hh.next) {
+        o->taken = false;
+    }
+    rib->ports_dirty = true;
+    for (struct rib_addr_out *o = rib->addrs_out; o; o = o->hh.next) {
+        o->taken = false;
+        if (!o->dirty) {
+            o->dirty = true;
+            DL_APPEND(rib->addrs_dirty, o);
+        }
+    }
+    for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
+        struct nhset *s = rib->sets.sets[i];
+        if (s) {
+            s->group_taken = false;
+            s->fib_taken = 0;
+            nhset_mark_dirty(&rib->sets, s);
+        }
+    }
+    for (uint32_t s = ptable_next(rib->fib, PTABLE_NONE); s != PTABLE_NONE;
+         s = ptable_next(rib->fib, s)) {
+        ptable_words(rib->fib, s)[W_TAKEN] = TARGET_NONE;
+        rib_tidy(rib, s);
+    }
+    rib->n_taken = 0;
+    rib_start_walk(rib);
+    rib->snapshot = true;
+}
+
+bool rib_snapshot_active(const struct rib *rib)
+{
+    return rib->snapshot;
+}

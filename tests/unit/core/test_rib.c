@@ -1,0 +1,400 @@
+#include "unit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dice.h"
+#include "plane_peer.h"
+
+#define MAC(LAST) ((struct eth_addr){.ea = {2, 0xa0, 0, 0, 0, (LAST)}})
+
+static struct vm_hop hop(uint32_t vm_port, const char *gateway)
+{
+    struct vm_hop h = {.vm_port = vm_port, .weight = 1};
+    if (gateway) {
+        h.gateway = ip(gateway);
+    }
+    return h;
+}
+
+static void add_route(struct rib *rib, const char *dst, uint32_t vm_port,
+                      const char *gateway)
+{
+    struct vm_route r = {
+        .prefix = prefix(dst), .kind = VM_ROUTE_UNICAST, .protocol = 188, .n_hops = 1};
+    r.hops[0] = hop(vm_port, gateway);
+    ck_assert(rib_route_set(rib, &r));
+}
+
+static void add_neigh(struct rib *rib, uint32_t vm_port, const char *addr, uint8_t mac)
+{
+    struct vm_neigh n = {.vm_port = vm_port, .addr = ip(addr), .hwaddr = MAC(mac)};
+    ck_assert(rib_neigh_set(rib, &n));
+}
+
+static void add_port(struct rib *rib, uint32_t vm_port)
+{
+    struct vm_port p = {.vm_port = vm_port, .hwaddr = MAC((uint8_t)vm_port)};
+    ck_assert(rib_port_set(rib, &p));
+}
+
+/* A VM with active port 1 on datapath port 11, 10.0.0.0/24 on it, all of it taken. */
+static struct rib *make_rib(struct plane_peer *peer)
+{
+    struct rib *rib = rib_create();
+
+    memset(peer, 0, sizeof *peer);
+    add_port(rib, 1);
+    rib_map_port(rib, 1, 11, PORT_EDGE, true);
+    add_route(rib, "10.0.0.0/24", 1, NULL);
+    peer_drain(peer, rib, INT_MAX);
+    return rib;
+}
+
+static uint32_t group_of(struct plane_peer *peer, const char *dst)
+{
+    struct ip_prefix p = prefix(dst);
+    const struct fib_entry *e = peer_fib(peer, &p);
+    ck_assert_msg(e, "no FIB entry %s", dst);
+    ck_assert_int_eq(e->target.verdict, FIB_GROUP);
+    return e->target.group;
+}
+
+static bool has_fib(struct plane_peer *peer, const char *dst)
+{
+    struct ip_prefix p = prefix(dst);
+    return peer_fib(peer, &p);
+}
+
+static const char *why(struct rib *rib, const char *dst)
+{
+    static char text[RIB_VERDICT_STRLEN];
+    struct ip_prefix p = prefix(dst);
+    struct rib_route_info info;
+
+    rib_explain(rib, &p, &info);
+    return rib_verdict_format(&info.verdict, text);
+}
+
+START_TEST(early_route_waits_and_appears_when_its_port_becomes_active)
+{
+    struct plane_peer peer = {0};
+    struct rib *rib = rib_create();
+
+    add_route(rib, "172.31.2.0/24", 2, "10.0.0.2");
+    add_neigh(rib, 2, "10.0.0.2", 0xb0);
+    ck_assert_str_eq(why(rib, "172.31.2.0/24"),
+                     "port 2 was not registered by the client");
+    add_port(rib, 2);
+    ck_assert_str_eq(why(rib, "172.31.2.0/24"), "port 2 not associated");
+    rib_map_port(rib, 2, 7, PORT_INTERNAL, false);
+    ck_assert_str_eq(why(rib, "172.31.2.0/24"),
+                     "port 2 associated, but not active: no mapping frame seen");
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 0);
+
+    rib_map_port(rib, 2, 7, PORT_INTERNAL, true);
+    ck_assert_str_eq(why(rib, "172.31.2.0/24"), "on its way to the FIB");
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 3);
+    ck_assert_str_eq(why(rib, "172.31.2.0/24"), "in the FIB");
+    const struct fib_group *g = peer_group(&peer, group_of(&peer, "172.31.2.0/24"));
+    ck_assert_int_eq(g->n_hops, 1);
+    ck_assert_uint_eq(g->hops[0].dp_port, 7);
+    ck_assert(eth_equal(g->hops[0].src, MAC(2)));
+    ck_assert(eth_equal(g->hops[0].dst, MAC(0xb0)));
+    ck_assert(!rib_pending(rib));
+
+    rib_unmap_port(rib, 2);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(peer.n_fib + peer.n_groups + peer.n_ports, 0);
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(unresolved_gateway_has_an_empty_group_that_the_neighbour_fills)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+
+    add_route(rib, "192.168.0.0/16", 1, "10.0.0.9");
+    peer_drain(&peer, rib, INT_MAX);
+    uint32_t id = group_of(&peer, "192.168.0.0/16");
+    ck_assert_int_eq(peer_group(&peer, id)->n_hops, 0);
+    ck_assert_str_eq(why(rib, "192.168.0.0/16"),
+                     "next hop 10.0.0.9 on port 1 unresolved");
+    struct rib_counts counts;
+    rib_counts(rib, &counts);
+    ck_assert_uint_eq(counts.unresolved, 1);
+
+    add_neigh(rib, 1, "10.0.0.9", 0xb9);
+    peer.n_changes = 0;
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(peer.n_changes, 2); /* The group, and the host entry. */
+    ck_assert_int_eq(peer_group(&peer, id)->n_hops, 1);
+    ck_assert_uint_eq(group_of(&peer, "10.0.0.9/32"), id);
+    rib_counts(rib, &counts);
+    ck_assert_uint_eq(counts.unresolved, 0);
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(changed_neighbour_is_one_group_change_for_ten_thousand_routes)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct plane_change c;
+    int n = 0;
+
+    add_neigh(rib, 1, "10.0.0.2", 0xb0);
+    for (uint32_t i = 0; i < 10000; i++) {
+        struct vm_route r = {.kind = VM_ROUTE_UNICAST, .n_hops = 1};
+        r.prefix.addr = ip_from_v4(0x14000000 + (i << 8));
+        r.prefix.plen = 24;
+        r.hops[0] = hop(1, "10.0.0.2");
+        ck_assert(rib_route_set(rib, &r));
+    }
+    while (rib_next_change(rib, &c)) {
+        n++;
+    }
+    ck_assert_int_eq(n, 10002); /* One group, one host entry. */
+    add_neigh(rib, 1, "10.0.0.2", 0xb1);
+    ck_assert(rib_next_change(rib, &c));
+    ck_assert_int_eq(c.kind, PLANE_GROUP);
+    ck_assert(eth_equal(c.group.hops[0].dst, MAC(0xb1)));
+    ck_assert(!rib_next_change(rib, &c));
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(host_route_of_the_suite_wins_over_the_neighbour)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+
+    add_neigh(rib, 1, "10.0.0.5", 0x55);
+    add_neigh(rib, 1, "10.0.0.6", 0x66);
+    peer_drain(&peer, rib, INT_MAX);
+    uint32_t via_5 = group_of(&peer, "10.0.0.5/32");
+    uint32_t via_6 = group_of(&peer, "10.0.0.6/32");
+    ck_assert_uint_ne(via_5, via_6);
+
+    add_route(rib, "10.0.0.5/32", 1, "10.0.0.6");
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_uint_eq(group_of(&peer, "10.0.0.5/32"), via_6);
+    add_route(rib, "10.0.0.5/32", 1, NULL); /* Connected: gives way. */
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_uint_eq(group_of(&peer, "10.0.0.5/32"), via_5);
+    struct ip_prefix host = prefix("10.0.0.5/32");
+    rib_route_del(rib, &host);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_uint_eq(group_of(&peer, "10.0.0.5/32"), via_5);
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(neighbour_outside_its_connected_prefix_has_no_host_entry)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+
+    add_neigh(rib, 1, "10.0.1.5", 0x55);
+    add_neigh(rib, 1, "10.0.0.200", 0x66);
+    add_neigh(rib, 1, "fe80::1", 0x66);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert(!has_fib(&peer, "10.0.1.5/32"));
+    ck_assert(has_fib(&peer, "10.0.0.200/32"));
+    ck_assert(!has_fib(&peer, "fe80::1/128"));
+    /* A more specific route takes the address away from the connected prefix. */
+    add_route(rib, "10.0.0.128/25", 1, "10.0.0.3");
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert(!has_fib(&peer, "10.0.0.200/32"));
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(kinds_of_routes_have_their_verdicts)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct vm_route r = {.prefix = prefix("10.9.0.0/16"), .kind = VM_ROUTE_BLACKHOLE};
+    struct ip_prefix connected = prefix("10.0.0.0/24");
+
+    ck_assert_int_eq(peer_fib(&peer, &connected)->target.verdict, FIB_PUNT);
+    ck_assert(rib_route_set(rib, &r));
+    r.prefix = prefix("::/0");
+    r.kind = VM_ROUTE_UNREACHABLE;
+    ck_assert(rib_route_set(rib, &r));
+    add_route(rib, "fe80::/64", 1, NULL);
+    add_route(rib, "169.254.0.0/16", 1, NULL);
+    add_route(rib, "224.0.0.0/4", 1, NULL);
+    add_route(rib, "ff00::/8", 1, NULL);
+    add_route(rib, "127.0.0.0/8", 1, NULL);
+    peer_drain(&peer, rib, INT_MAX);
+    struct ip_prefix p = prefix("10.9.0.0/16");
+    ck_assert_int_eq(peer_fib(&peer, &p)->target.verdict, FIB_DROP);
+    p = prefix("::/0");
+    ck_assert_int_eq(peer_fib(&peer, &p)->target.verdict, FIB_PUNT);
+    ck_assert_int_eq(peer.n_fib, 3);
+    ck_assert_str_eq(why(rib, "fe80::/64"),
+                     "link-local, multicast and loopback are not forwarded");
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(equal_sets_share_a_group_and_its_id_is_the_same_in_every_run)
+{
+    struct plane_peer a, b;
+    struct rib *one = make_rib(&a), *two = make_rib(&b);
+    struct vm_route r = {
+        .prefix = prefix("50.0.0.0/8"), .kind = VM_ROUTE_UNICAST, .n_hops = 3};
+
+    r.hops[0] = hop(1, "10.0.0.2");
+    r.hops[1] = hop(1, "10.0.0.3");
+    r.hops[2] = hop(1, "10.0.0.3"); /* Twice: weight 2. */
+    ck_assert(rib_route_set(one, &r));
+    add_route(two, "60.0.0.0/8", 1, "10.0.0.7");
+    r.n_hops = 2;
+    r.hops[0] = hop(1, "10.0.0.3");
+    r.hops[0].weight = 2;
+    r.hops[1] = hop(1, "10.0.0.2");
+    ck_assert(rib_route_set(two, &r));
+    add_route(one, "60.0.0.0/8", 1, "10.0.0.7");
+    add_neigh(one, 1, "10.0.0.3", 3);
+    peer_drain(&a, one, INT_MAX);
+    peer_drain(&b, two, INT_MAX);
+    ck_assert_uint_eq(group_of(&a, "50.0.0.0/8"), group_of(&b, "50.0.0.0/8"));
+    ck_assert_uint_eq(group_of(&a, "60.0.0.0/8"), group_of(&b, "60.0.0.0/8"));
+    ck_assert_int_eq(peer_group(&a, group_of(&a, "50.0.0.0/8"))->hops[0].weight, 2);
+    rib_destroy(one);
+    rib_destroy(two);
+}
+END_TEST
+
+START_TEST(resync_that_names_the_same_changes_nothing_and_the_rest_is_swept)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+
+    add_route(rib, "50.0.0.0/8", 1, "10.0.0.2");
+    add_route(rib, "60.0.0.0/8", 1, "10.0.0.2");
+    add_neigh(rib, 1, "10.0.0.2", 2);
+    peer_drain(&peer, rib, INT_MAX);
+    peer.n_changes = 0;
+    rib_begin(rib);
+    add_port(rib, 1);
+    add_route(rib, "10.0.0.0/24", 1, NULL);
+    rib_begin(rib); /* The client has started again in the middle. */
+    add_port(rib, 1);
+    add_route(rib, "10.0.0.0/24", 1, NULL);
+    add_route(rib, "50.0.0.0/8", 1, "10.0.0.2");
+    add_neigh(rib, 1, "10.0.0.2", 2);
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 0);
+    rib_end(rib);
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 1);
+    ck_assert(!has_fib(&peer, "60.0.0.0/8"));
+
+    rib_begin(rib);
+    rib_end(rib);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(peer.n_fib + peer.n_groups + peer.n_ports + peer.n_addrs, 0);
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(values_out_of_range_are_refused)
+{
+    struct rib *rib = rib_create();
+    struct vm_route r = {.prefix = prefix("10.0.0.1/24"), .kind = VM_ROUTE_BLACKHOLE};
+    struct vm_neigh n = {.vm_port = 1, .addr = ip("10.0.0.1")};
+    struct vm_port p = {.hwaddr = MAC(1)};
+    struct vm_addr a = {.vm_port = 1, .addr = {.addr = {.version = 5}}};
+
+    ck_assert(!rib_route_set(rib, &r)); /* Not canonical. */
+    r.prefix = prefix("10.0.0.0/24");
+    r.prefix.plen = 33;
+    ck_assert(!rib_route_set(rib, &r));
+    r.prefix.plen = 24;
+    r.kind = 4;
+    ck_assert(!rib_route_set(rib, &r));
+    r.kind = VM_ROUTE_UNICAST;
+    ck_assert(!rib_route_set(rib, &r)); /* No hop. */
+    r.n_hops = 1;
+    ck_assert(!rib_route_set(rib, &r)); /* Weight 0. */
+    r.n_hops = VM_MAX_HOPS + 1;
+    ck_assert(!rib_route_set(rib, &r));
+    ck_assert(!rib_neigh_set(rib, &n)); /* No MAC. */
+    n.hwaddr = (struct eth_addr){.ea = {1}};
+    ck_assert(!rib_neigh_set(rib, &n)); /* Multicast. */
+    ck_assert(!rib_port_set(rib, &p));  /* Port 0. */
+    ck_assert(!rib_addr_set(rib, &a));
+    ck_assert(!rib_pending(rib));
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(longest_match_counts_routes_and_host_entries)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct ip_addr addr = ip("10.0.0.5");
+    struct ip_prefix p;
+    char text[IP_PREFIX_STRLEN];
+
+    ck_assert(rib_match(rib, &addr, &p));
+    ck_assert_str_eq(prefix_format(&p, text), "10.0.0.0/24");
+    add_neigh(rib, 1, "10.0.0.5", 5);
+    ck_assert(rib_match(rib, &addr, &p));
+    ck_assert_str_eq(prefix_format(&p, text), "10.0.0.5/32");
+    addr = ip("11.0.0.1");
+    ck_assert(!rib_match(rib, &addr, &p));
+    add_route(rib, "0.0.0.0/0", 1, "10.0.0.5");
+    ck_assert(rib_match(rib, &addr, &p));
+    ck_assert_str_eq(prefix_format(&p, text), "0.0.0.0/0");
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(a_million_routes_take_under_40_octets_each)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct rib_counts counts;
+    struct plane_change c;
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < 1000000; i++) {
+        struct vm_route r = {.kind = VM_ROUTE_UNICAST, .metric = i, .n_hops = 1};
+        r.prefix.addr = ip_from_v4(0x14000000 + (i << 8));
+        r.prefix.plen = 24;
+        r.hops[0] = (struct vm_hop){
+            .vm_port = 1, .weight = 1, .gateway = ip_from_v4(0x0a000002 + i % 64)};
+        ck_assert(rib_route_set(rib, &r));
+    }
+    rib_counts(rib, &counts);
+    printf("rib: %.1f octets per IPv4 route, all of them due\n",
+           (double)counts.memory / 1e6);
+    ck_assert_uint_lt(counts.memory, 40000000);
+    while (rib_next_change(rib, &c)) {
+        n++;
+    }
+    ck_assert_uint_eq(n, 1000064);
+    rib_snapshot_begin(rib);
+    ck_assert(rib_snapshot_active(rib));
+    for (n = 0; rib_next_change(rib, &c); n++) {
+    }
+    ck_assert_uint_eq(n, 1000066);
+    ck_assert(!rib_snapshot_active(rib));
+    rib_destroy(rib);
+}
+END_TEST
+
+UNIT_MAIN("core/rib", early_route_waits_and_appears_when_its_port_becomes_active,
+          unresolved_gateway_has_an_empty_group_that_the_neighbour_fills,
+          changed_neighbour_is_one_group_change_for_ten_thousand_routes,
+          host_route_of_the_suite_wins_over_the_neighbour,
+          neighbour_outside_its_connected_prefix_has_no_host_entry,
+          kinds_of_routes_have_their_verdicts,
+          equal_sets_share_a_group_and_its_id_is_the_same_in_every_run,
+          resync_that_names_the_same_changes_nothing_and_the_rest_is_swept,
+          values_out_of_range_are_refused, longest_match_counts_routes_and_host_entries,
+          a_million_routes_take_under_40_octets_each)
