@@ -1,0 +1,33 @@
+#include "wire/relay.h"
+
+#define RELAY_HEADER_LEN (8 + 4 + 2)
+
+bool relay_put(struct buf *b, const struct relay_frame *f)
+{
+    if (f->n < RELAY_FRAME_MIN || f->n > RELAY_FRAME_MAX ||
+        b->len + RELAY_HEADER_LEN + f->n > RELAY_MSG_MAX) {
+        return false;
+    }
+    buf_put_u64(b, f->id);
+    buf_put_u32(b, f->port);
+    buf_put_u16(b, (uint16_t)f->n);
+    buf_put(b, f->data, f->n);
+    return true;
+}
+
+bool relay_get(struct cursor *c, struct relay_frame *ret)
+{
+    struct cursor left = *c;
+    struct relay_frame f;
+    uint16_t n;
+
+    if (!cursor_u64(&left, &f.id) || !cursor_u32(&left, &f.port) ||
+        !cursor_u16(&left, &n) || n < RELAY_FRAME_MIN || n > RELAY_FRAME_MAX ||
+        !cursor_bytes(&left, n, &f.data)) {
+        return false;
+    }
+    f.n = n;
+    *ret = f;
+    *c = left;
+    return true;
+}
