@@ -1,0 +1,30 @@
+#ifndef IPC_WINDOW_H
+#define IPC_WINDOW_H 1
+
+/* The window of a session (pure): batches are numbered 1, 2, 3 ... in each direction
+ * and at most `size` of them are unacknowledged.  So a slow receiver costs its sender
+ * at most size * WIRE_BATCH_MAX bytes, and a gap, which would be a lost change, is
+ * noticed. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ipc_window {
+    unsigned size;
+    uint64_t sent;     /* Number of the last batch sent. */
+    uint64_t acked;    /* ... acknowledged by the other side. */
+    uint64_t received; /* ... received. */
+};
+
+void ipc_window_reset(struct ipc_window *, unsigned size); /* A new session. */
+unsigned ipc_window_room(const struct ipc_window *);
+unsigned ipc_window_pending(const struct ipc_window *);
+uint64_t ipc_window_next(struct ipc_window *); /* Number for a batch; needs room. */
+
+/* An ACK has come.  False if it is impossible: older than the last one, or of a batch
+ * never sent.  *ret_opened: there was no room and now is. */
+bool ipc_window_ack(struct ipc_window *, uint64_t seq, bool *ret_opened);
+/* A batch has come.  False unless it is the next one. */
+bool ipc_window_receive(struct ipc_window *, uint64_t seq);
+
+#endif

@@ -1,0 +1,42 @@
+#include "ipc/window.h"
+
+void ipc_window_reset(struct ipc_window *w, unsigned size)
+{
+    *w = (struct ipc_window){.size = size};
+}
+
+unsigned ipc_window_pending(const struct ipc_window *w)
+{
+    return (unsigned)(w->sent - w->acked);
+}
+
+unsigned ipc_window_room(const struct ipc_window *w)
+{
+    return w->size - ipc_window_pending(w);
+}
+
+uint64_t ipc_window_next(struct ipc_window *w)
+{
+    return ++w->sent;
+}
+
+bool ipc_window_ack(struct ipc_window *w, uint64_t seq, bool *ret_opened)
+{
+    bool full = !ipc_window_room(w);
+
+    if (seq < w->acked || seq > w->sent) {
+        return false;
+    }
+    w->acked = seq;
+    *ret_opened = full && ipc_window_room(w);
+    return true;
+}
+
+bool ipc_window_receive(struct ipc_window *w, uint64_t seq)
+{
+    if (seq != w->received + 1) {
+        return false;
+    }
+    w->received = seq;
+    return true;
+}

@@ -1,0 +1,65 @@
+#ifndef NET_STREAM_H
+#define NET_STREAM_H 1
+
+/* Byte streams: listening sockets and their connections, non-blocking, on the loop.
+ *
+ * Endpoints are written as in Open vSwitch:
+ *     ptcp:PORT[:ADDRESS]   listen; ADDRESS default 127.0.0.1, "0.0.0.0" or "[::]" for
+ * all punix:PATH            listen on a UNIX socket (an old file of it is replaced)
+ *     tcp:ADDRESS:PORT      connect
+ *     unix:PATH             connect
+ * Numeric addresses only; IPv6 ones in brackets.
+ *
+ * Writing is by pull: the user keeps the output where it is produced (a session's
+ * queue), says stream_kick() when there is some, and the stream takes as much as the
+ * socket accepts.  So there is one queue, and its owner bounds it. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/loop.h"
+
+#define STREAM_READ_MAX 65536
+#define STREAM_NAME_LEN 128
+
+struct stream;
+
+struct stream_ops {
+    /* Bytes have come, 1..STREAM_READ_MAX.  May destroy the stream. */
+    void (*readable)(void *aux, const uint8_t *data, size_t n);
+    /* Points *ret at bytes to send and returns how many there are, 0 for none. */
+    size_t (*output)(void *aux, const uint8_t **ret);
+    /* The first n bytes of that were written. */
+    void (*written)(void *aux, size_t n);
+    /* Over: "closed by peer", or the error in words.  Called once, never from inside
+     * stream_destroy(); nothing else is called afterwards.  The user still has to
+     * destroy the stream, and may do so here. */
+    void (*closed)(void *aux, const char *reason);
+};
+
+/* Starts to connect.  0 or an errno for a bad endpoint (EINVAL) or no socket; failures
+ * to connect arrive as closed(). */
+int stream_connect(struct loop *, const char *endpoint, const struct stream_ops *,
+                   void *aux, struct stream **ret);
+void stream_destroy(struct stream *); /* Closes at once; NULL is allowed. */
+/* Sets who is called: an accepted stream is silent until then. */
+void stream_set_ops(struct stream *, const struct stream_ops *, void *aux);
+/* There is output: it is written at the end of this turn of the loop, or when the
+ * socket takes it.  Cheap; call it whenever something was queued. */
+void stream_kick(struct stream *);
+/* Stops or resumes reading: back-pressure on the peer. */
+void stream_pause(struct stream *, bool paused);
+const char *stream_name(const struct stream *); /* "127.0.0.1:43210", "unix:PATH". */
+
+/* Listening. */
+struct stream_listener;
+/* 0 or errno: EINVAL for a malformed endpoint, else of bind(2) or listen(2).  `accept`
+ * owns the stream it is given. */
+int stream_listen(struct loop *, const char *endpoint,
+                  void (*accept)(void *aux, struct stream *), void *aux,
+                  struct stream_listener **ret);
+void stream_listener_destroy(struct stream_listener *);
+/* "127.0.0.1:6653", with the port that the system chose for port 0. */
+const char *stream_listener_name(const struct stream_listener *);
+
+#endif
