@@ -1,0 +1,469 @@
+#include "netlink/watch.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cursor.h"
+#include "base/util.h"
+
+#define LOG_MODULE "netlink"
+#include "base/log.h"
+
+/* Older headers know these for the kernel only. */
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
+#ifndef NETLINK_GET_STRICT_CHK
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+
+enum {
+    RECV_BYTES = 64 * 1024,  /* The kernel fills dump datagrams up to 32 KB. */
+    EVENTS_PER_TURN = 512,   /* Datagrams: one message each. */
+    DUMP_READS_PER_TURN = 8, /* Datagrams: some 300 messages each. */
+    VERIFY_GAP_MS = 50,      /* Between dumps, unless a dump takes longer than ... */
+    VERIFY_GAP_FACTOR = 4,   /* ... a quarter of that. */
+    VERIFY_AGAIN_MS = 250,   /* For the removals that follow their announcement. */
+    RETRY_MS = 100,          /* After an interrupted dump. */
+    ERROR_RETRY_MS = 1000,   /* After a refused one. */
+    DUMP_SILENCE_MS = 2000,  /* Its end was lost. */
+};
+
+struct nl_watch {
+    const struct nl_watch_ops *ops;
+    void *aux;
+    struct nl_sock *events, *dumps;
+    uint8_t *bytes; /* RECV_BYTES. */
+
+    unsigned wanted; /* Kinds to dump. */
+    int64_t wanted_at;
+    unsigned again; /* Kinds to dump once more. */
+    int64_t again_at;
+    unsigned never_dumped; /* Kinds without a complete dump so far. */
+
+    enum rtnl_kind dumping; /* 0: none under way. */
+    uint32_t dump_seq;
+    bool dump_interrupted;
+    int64_t dump_started, dump_heard;
+    int64_t gap; /* Minimum from the end of one dump to the next verification. */
+    int64_t last_dump_end;
+
+    struct nl_watch_stats stats;
+    struct log_limit overrun_limit, malformed_limit, dump_limit;
+};
+
+/* Scheduling of dumps. */
+
+static void want(struct nl_watch *w, unsigned kinds, int64_t at)
+{
+    w->wanted_at = w->wanted ? MIN(w->wanted_at, at) : at;
+    w->wanted |= kinds;
+}
+
+void nl_watch_verify(struct nl_watch *w, unsigned kinds, int64_t now)
+{
+    want(w, kinds, MAX(now, w->last_dump_end + w->gap));
+}
+
+/* For what the kernel announces before it does it. */
+static void verify_twice(struct nl_watch *w, unsigned kinds, int64_t now)
+{
+    nl_watch_verify(w, kinds, now);
+    w->again |= kinds;
+    w->again_at = now + VERIFY_AGAIN_MS;
+}
+
+static void dump_finish(struct nl_watch *w, bool complete, int64_t now)
+{
+    enum rtnl_kind kind = w->dumping;
+
+    w->dumping = 0;
+    /* Halved, so that the cheap dump that follows a costly one does not forget it. */
+    w->gap = MAX((now - w->dump_started) * VERIFY_GAP_FACTOR, w->gap / 2);
+    w->gap = MAX(w->gap, VERIFY_GAP_MS);
+    w->last_dump_end = now;
+    if (complete) {
+        w->never_dumped &= ~(unsigned)kind;
+    } else {
+        w->stats.interrupted++;
+    }
+    w->ops->dump_end(w->aux, kind, complete);
+}
+
+/* Asking the kernel. */
+
+static int dump_request(struct nl_watch *w, enum rtnl_kind kind)
+{
+    static const struct {
+        enum rtnl_kind kind;
+        int type;
+    } types[] = {{RTNL_LINK, RTM_GETLINK},
+                 {RTNL_ADDR, RTM_GETADDR},
+                 {RTNL_NEIGH, RTM_GETNEIGH},
+                 {RTNL_ROUTE4, RTM_GETROUTE},
+                 {RTNL_ROUTE6, RTM_GETROUTE}};
+    struct ifinfomsg ifi = {.ifi_family = AF_UNSPEC};
+    struct ifaddrmsg ifa = {.ifa_family = AF_UNSPEC};
+    struct ndmsg ndm = {.ndm_family = AF_UNSPEC};
+    struct rtmsg rtm = {.rtm_family = kind == RTNL_ROUTE4 ? AF_INET : AF_INET6};
+    struct nl_msg *m = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (types[i].kind == kind) {
+            m = nlmsg_alloc_simple(types[i].type, NLM_F_REQUEST | NLM_F_DUMP);
+        }
+    }
+    if (!m) {
+        return ENOMEM;
+    }
+    if (kind == RTNL_LINK) {
+        nlmsg_append(m, &ifi, sizeof ifi, NLMSG_ALIGNTO);
+    } else if (kind == RTNL_ADDR) {
+        nlmsg_append(m, &ifa, sizeof ifa, NLMSG_ALIGNTO);
+    } else if (kind == RTNL_NEIGH) {
+        nlmsg_append(m, &ndm, sizeof ndm, NLMSG_ALIGNTO);
+    } else {
+        nlmsg_append(m, &rtm, sizeof rtm, NLMSG_ALIGNTO);
+        nla_put_u32(m, RTA_TABLE, RT_TABLE_MAIN);
+    }
+    errno = 0;
+    int n = nl_send_auto(w->dumps, m);
+    int error = n < 0 ? (errno ? errno : EIO) : 0;
+    w->dump_seq = nlmsg_hdr(m)->nlmsg_seq;
+    nlmsg_free(m);
+    return error;
+}
+
+static void dump_start(struct nl_watch *w, int64_t now)
+{
+    enum rtnl_kind kind = w->wanted & -w->wanted; /* Links first, routes last. */
+    int error = dump_request(w, kind);
+
+    if (error) {
+        log_warn_limited(&w->dump_limit, "cannot ask for a dump: %s", strerror(error));
+        w->wanted_at = now + ERROR_RETRY_MS;
+        return;
+    }
+    w->wanted &= ~(unsigned)kind;
+    w->dumping = kind;
+    w->dump_interrupted = false;
+    w->dump_started = w->dump_heard = now;
+    w->stats.dumps++;
+    w->ops->dump_begin(w->aux, kind);
+}
+
+/* Reading. */
+
+/* Reads one datagram from the kernel.  Returns 0, EAGAIN, ENOBUFS (something was lost)
+ * or another errno. */
+static int receive(struct nl_watch *w, struct nl_sock *sock, struct cursor *ret)
+{
+    struct sockaddr_nl from;
+    struct iovec iov = {w->bytes, RECV_BYTES};
+    struct msghdr m = {.msg_name = &from,
+                       .msg_namelen = sizeof from,
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1};
+
+    ssize_t n = recvmsg(nl_socket_get_fd(sock), &m, MSG_DONTWAIT);
+    if (n < 0) {
+        return errno;
+    }
+    if (m.msg_flags & MSG_TRUNC) {
+        return ENOBUFS;
+    }
+    /* Any process may send to a netlink socket; only port 0 is the kernel. */
+    *ret = cursor_of(w->bytes, from.nl_pid ? 0 : (size_t)n);
+    return 0;
+}
+
+static void note_malformed(struct nl_watch *w)
+{
+    w->stats.malformed++;
+    log_warn_limited(&w->malformed_limit, "malformed message from the kernel (%llu)",
+                     (unsigned long long)w->stats.malformed);
+}
+
+static void event_message(struct nl_watch *w, struct cursor msg, int64_t now)
+{
+    struct rtnl_msg m;
+
+    w->stats.messages++;
+    switch (rtnl_parse(msg.p, msg.n, &m)) {
+    case RTNL_MALFORMED:
+        note_malformed(w);
+        return;
+    case RTNL_IGNORE:
+        return;
+    case RTNL_OK:
+        break;
+    }
+    /* Next hops die and revive with their interface without a route event. */
+    if (m.kind == RTNL_LINK || (m.kind == RTNL_ADDR && m.del)) {
+        verify_twice(w, RTNL_ROUTES | RTNL_NEIGH, now);
+    } else if (m.kind == RTNL_NEXTHOP && (m.del || m.replace)) {
+        verify_twice(w, RTNL_ROUTES, now);
+    }
+    if (m.kind != RTNL_NEXTHOP) {
+        w->ops->message(w->aux, &m, false);
+    }
+}
+
+static void overrun(struct nl_watch *w, int64_t now)
+{
+    w->stats.overruns++;
+    log_warn_limited(&w->overrun_limit,
+                     "netlink overrun %llu: events were lost, dumping everything again",
+                     (unsigned long long)w->stats.overruns);
+    want(w, RTNL_ALL, now);
+}
+
+/* Returns true when no event is left. */
+static bool read_events(struct nl_watch *w, int64_t now)
+{
+    for (int i = 0; i < EVENTS_PER_TURN; i++) {
+        struct cursor datagram, msg;
+        int error = receive(w, w->events, &datagram);
+
+        if (error == EAGAIN) {
+            return true;
+        }
+        if (error == ENOBUFS) {
+            overrun(w, now);
+            continue;
+        }
+        if (error) {
+            if (error != EINTR) {
+                log_warn_limited(&w->dump_limit, "reading events: %s", strerror(error));
+            }
+            return false;
+        }
+        while (rtnl_next(&datagram, &msg)) {
+            event_message(w, msg, now);
+        }
+        if (datagram.n) {
+            note_malformed(w);
+        }
+    }
+    return false;
+}
+
+/* The end of a dump: NLMSG_DONE carries 0 or a negative errno, NLMSG_ERROR an errno. */
+static void dump_done(struct nl_watch *w, struct cursor msg, bool refused, int64_t now)
+{
+    enum rtnl_kind kind = w->dumping;
+    int32_t code = 0;
+
+    cursor_skip(&msg, sizeof(struct nlmsghdr));
+    cursor_copy(&msg, &code, sizeof code);
+    /* A kernel without IPv6 has no IPv6 routes; a namespace without table main yet
+     * (ENOENT) has no routes. */
+    bool none = code == -EAFNOSUPPORT || code == -EOPNOTSUPP || code == -ENOENT;
+    if ((refused || code < 0) && !none) {
+        log_warn_limited(&w->dump_limit, "the kernel refused a dump: %s",
+                         strerror(-code));
+        want(w, kind, now + ERROR_RETRY_MS);
+        dump_finish(w, false, now);
+    } else if (w->dump_interrupted) {
+        want(w, kind, now + RETRY_MS);
+        dump_finish(w, false, now);
+    } else {
+        dump_finish(w, true, now);
+    }
+}
+
+static void dump_message(struct nl_watch *w, struct cursor msg, int64_t now)
+{
+    struct nlmsghdr h;
+    struct rtnl_msg m;
+
+    if (!rtnl_header(msg, &h) || h.nlmsg_seq != w->dump_seq || !w->dumping) {
+        return; /* Left over from a dump that was given up. */
+    }
+    w->dump_interrupted |= (h.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    if (h.nlmsg_type == NLMSG_DONE || h.nlmsg_type == NLMSG_ERROR) {
+        dump_done(w, msg, h.nlmsg_type == NLMSG_ERROR, now);
+        return;
+    }
+    w->stats.messages++;
+    enum rtnl_result result = rtnl_parse(msg.p, msg.n, &m);
+    if (result == RTNL_MALFORMED) {
+        note_malformed(w);
+    } else if (result == RTNL_OK && !m.del && m.kind == w->dumping) {
+        w->ops->message(w->aux, &m, true);
+    }
+}
+
+static void read_dump(struct nl_watch *w, int64_t now)
+{
+    for (int i = 0; i < DUMP_READS_PER_TURN && w->dumping; i++) {
+        struct cursor datagram, msg;
+        int error = receive(w, w->dumps, &datagram);
+
+        if (error == EAGAIN && now - w->dump_heard >= DUMP_SILENCE_MS) {
+            want(w, w->dumping, now);
+            dump_finish(w, false, now);
+        }
+        if (error == EAGAIN || error == EINTR) {
+            return;
+        }
+        w->dump_heard = now;
+        if (error) {
+            /* Something was lost.  Read on: the kernel makes no second dump on this
+             * socket before the end of this one was read. */
+            log_warn_limited(&w->dump_limit, "reading a dump: %s", strerror(error));
+            w->dump_interrupted = true;
+            continue;
+        }
+        while (rtnl_next(&datagram, &msg)) {
+            dump_message(w, msg, now);
+        }
+        if (datagram.n) {
+            note_malformed(w);
+        }
+    }
+}
+
+void nl_watch_run(struct nl_watch *w, int64_t now)
+{
+    if (w->again && now >= w->again_at) {
+        want(w, w->again, now);
+        w->again = 0;
+    }
+    if (w->dumping) {
+        read_dump(w, now);
+    }
+    if (!w->dumping && read_events(w, now) && w->wanted && now >= w->wanted_at) {
+        dump_start(w, now);
+    }
+}
+
+int nl_watch_event_fd(const struct nl_watch *w)
+{
+    return nl_socket_get_fd(w->events);
+}
+
+int nl_watch_dump_fd(const struct nl_watch *w)
+{
+    return nl_socket_get_fd(w->dumps);
+}
+
+bool nl_watch_is_dumping(const struct nl_watch *w)
+{
+    return w->dumping != 0;
+}
+
+int64_t nl_watch_wakeup(const struct nl_watch *w)
+{
+    int64_t at = w->again ? w->again_at : INT64_MAX;
+
+    if (w->dumping) {
+        return MIN(at, w->dump_heard + DUMP_SILENCE_MS);
+    }
+    return w->wanted ? MIN(at, w->wanted_at) : at;
+}
+
+bool nl_watch_synced(const struct nl_watch *w)
+{
+    return !w->never_dumped;
+}
+
+bool nl_watch_is_dirty(const struct nl_watch *w)
+{
+    return w->dumping || w->wanted;
+}
+
+void nl_watch_stats(const struct nl_watch *w, struct nl_watch_stats *ret)
+{
+    *ret = w->stats;
+}
+
+/* Opening. */
+
+static int open_socket(struct nl_sock **ret)
+{
+    struct nl_sock *sock = nl_socket_alloc();
+
+    if (!sock) {
+        return ENOMEM;
+    }
+    nl_socket_disable_auto_ack(sock);
+    errno = 0;
+    if (nl_connect(sock, NETLINK_ROUTE) < 0 || nl_socket_set_nonblocking(sock) < 0) {
+        int error = errno ? errno : EIO;
+        nl_socket_free(sock);
+        return error;
+    }
+    *ret = sock;
+    return 0;
+}
+
+static int subscribe(struct nl_watch *w, int rcvbuf)
+{
+    int fd = nl_socket_get_fd(w->events);
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof rcvbuf) &&
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf)) {
+        return errno;
+    }
+    errno = 0;
+    if (nl_socket_add_memberships(w->events, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+                                  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                  RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, 0) < 0) {
+        return errno ? errno : EIO;
+    }
+    /* Kernels before 5.3 have no nexthop objects, and no such group. */
+    nl_socket_add_membership(w->events, RTNLGRP_NEXTHOP);
+    return 0;
+}
+
+int nl_watch_create(const struct nl_watch_ops *ops, void *aux, int rcvbuf,
+                    struct nl_watch **ret)
+{
+    struct nl_watch *w = xcalloc(1, sizeof *w);
+    int one = 1;
+
+    w->ops = ops;
+    w->aux = aux;
+    w->bytes = xmalloc(RECV_BYTES);
+    w->never_dumped = RTNL_ALL;
+    w->last_dump_end = INT64_MIN / 2;
+    int error = open_socket(&w->events);
+    if (!error) {
+        error = open_socket(&w->dumps);
+    }
+    if (!error) {
+        error = subscribe(w, rcvbuf);
+    }
+    if (error) {
+        nl_watch_destroy(w);
+        return error;
+    }
+    /* With strict checking the kernel filters by table; without, the parser does. */
+    setsockopt(nl_socket_get_fd(w->dumps), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one,
+               sizeof one);
+    want(w, RTNL_ALL, INT64_MIN);
+    *ret = w;
+    return 0;
+}
+
+void nl_watch_destroy(struct nl_watch *w)
+{
+    if (w) {
+        if (w->events) {
+            nl_socket_free(w->events);
+        }
+        if (w->dumps) {
+            nl_socket_free(w->dumps);
+        }
+        free(w->bytes);
+        free(w);
+    }
+}

@@ -1,0 +1,34 @@
+#include "privileges.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int privileges_drop(void)
+{
+    const uint32_t keep = (1u << CAP_NET_ADMIN) | (1u << CAP_NET_RAW);
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+        return errno;
+    }
+    /* Fails at the first number that this kernel does not have; without CAP_SETPCAP at
+     * once, but then there is little to lose. */
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        if (cap != CAP_NET_ADMIN && cap != CAP_NET_RAW) {
+            prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+        }
+    }
+    if (syscall(SYS_capget, &header, data)) {
+        return errno;
+    }
+    data[0].permitted &= keep;
+    data[0].effective = data[0].permitted;
+    data[0].inheritable = 0;
+    data[1] = (struct __user_cap_data_struct){0};
+    return syscall(SYS_capset, &header, data) ? errno : 0;
+}

@@ -1,0 +1,60 @@
+#ifndef RFCLIENT_ROUTES_H
+#define RFCLIENT_ROUTES_H 1
+
+/* The kernel's routes, compact (48 octets each; there may be a million), and which of
+ * them rfserver has not been told.
+ *
+ * One prefix may have several routes of different metrics: all are kept, the best
+ * usable one is told.  Usable: not unicast, or a hop over a VM port that is up; so a
+ * default route over the management interface hides none over a VM port, and a port
+ * that goes down takes its routes with it at once, before the kernel has removed them.
+ *
+ * What is not told is a mark on the prefix and its place in a queue, so that a prefix
+ * that changes a thousand times before it can be sent is sent once.
+ *
+ * Events cannot always tell the kernel's state: routes with the same prefix and metric
+ * queue up behind each other (NLM_F_APPEND), and only the first counts.  Where events
+ * are not enough the functions here ask for a verifying dump. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/vm.h"
+#include "hops.h"
+#include "netlink/rtnl.h"
+
+struct route_table;
+
+struct route_table *route_table_create(void);
+void route_table_destroy(struct route_table *);
+
+/* Applies an event of kind RTNL_ROUTE4 or RTNL_ROUTE6.  Returns true if only a dump of
+ * that kind can tell the state now. */
+bool route_table_event(struct route_table *, const struct rtnl_msg *);
+
+/* A dump: begin, each route in it, end.  When it was complete, routes of that family
+ * that it did not name are removed.  No events in between. */
+void route_table_dump_begin(struct route_table *, enum ip_version);
+void route_table_dump_route(struct route_table *, const struct rtnl_route *);
+void route_table_dump_end(struct route_table *, enum ip_version, bool complete);
+
+/* The interface's VM port or its state changed: its routes are to be told again. */
+void route_table_interface_changed(struct route_table *, uint32_t ifindex);
+
+/* Nothing has been told: everything is, in the order of the table. */
+void route_table_resync(struct route_table *);
+
+/* The VM port of an interface that is up, or 0. */
+typedef uint32_t route_port_fn(void *aux, uint32_t ifindex);
+
+/* Takes the next prefix to tell.  Returns false if there is none; otherwise *ret_remove
+ * says whether rfserver is to forget ret->prefix or to set all of *ret. */
+bool route_table_pop(struct route_table *, route_port_fn *, void *aux,
+                     struct vm_route *ret, bool *ret_remove);
+
+size_t route_table_pending(const struct route_table *); /* Prefixes marked. */
+size_t route_table_count(const struct route_table *);   /* Routes the kernel has. */
+const struct hop_sets *route_table_hops(const struct route_table *);
+
+#endif

@@ -1,0 +1,243 @@
+#include "unit.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "prober.h"
+
+static int n_probes;
+static enum nl_probe last_how;
+static struct ip_addr last_addr;
+static int probe_error;
+static bool port_up = true;
+
+static bool wanted(void *aux, uint32_t ifindex)
+{
+    return port_up;
+}
+
+static int probe(void *aux, uint32_t ifindex, const struct ip_addr *addr,
+                 enum nl_probe how)
+{
+    n_probes++;
+    last_how = how;
+    last_addr = *addr;
+    return probe_error;
+}
+
+static const struct prober_ops ops = {wanted, probe};
+
+static struct prober *make(unsigned max_in_flight)
+{
+    struct prober_config config = PROBER_DEFAULTS;
+
+    config.max_in_flight = max_in_flight;
+    return prober_create(&config);
+}
+
+static struct ip_addr ip(const char *text)
+{
+    struct ip_addr a;
+
+    ck_assert(ip_parse(text, &a));
+    return a;
+}
+
+static void gateways(struct prober *p, int n, int64_t now)
+{
+    prober_gateways_begin(p);
+    for (int i = 0; i < n; i++) {
+        char text[IP_STRLEN];
+        snprintf(text, sizeof text, "10.0.%d.%d", i / 250, i % 250 + 1);
+        struct ip_addr a = ip(text);
+        prober_gateway(p, 2, &a, now);
+    }
+    prober_gateways_end(p);
+}
+
+/* Runs at each wake-up until `end`; returns the probes made. */
+static int run_until(struct prober *p, int64_t *now, int64_t end)
+{
+    int before = n_probes;
+
+    while (prober_wakeup(p) <= end) {
+        *now = MAX(*now, prober_wakeup(p));
+        prober_run(p, *now, &ops, NULL);
+    }
+    *now = end;
+    return n_probes - before;
+}
+
+START_TEST(gateway_is_resolved_at_once_and_again_with_growing_intervals)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.1");
+    int64_t now = 0, previous = 0, gaps[8];
+
+    gateways(p, 1, now);
+    for (int i = 0; i < 8; i++) {
+        while (n_probes == i) {
+            now = MAX(now, prober_wakeup(p));
+            prober_run(p, now, &ops, NULL);
+        }
+        ck_assert_int_eq(last_how, NL_PROBE_RESOLVE);
+        gaps[i] = now - previous;
+        now += 3000; /* The kernel gives up. */
+        prober_neigh(p, 2, &a, false, NUD_FAILED, now);
+        previous = now;
+    }
+    static const int64_t expected[] = {0, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(gaps[i], expected[i]);
+    }
+    ck_assert_uint_eq(prober_unresolved(p), 1);
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    ck_assert_uint_eq(prober_unresolved(p), 0);
+    ck_assert_int_eq(run_until(p, &now, now + 60000), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(number_in_flight_is_bounded_and_all_get_their_turn)
+{
+    struct prober *p = make(8);
+    int64_t now = 0;
+
+    gateways(p, 500, now);
+    prober_run(p, now, &ops, NULL);
+    ck_assert_int_eq(n_probes, 8);
+    ck_assert_uint_eq(prober_in_flight(p), 8);
+    for (int i = 0; i < 500; i++) { /* Each answer makes room for the next. */
+        struct ip_addr a = last_addr;
+        char text[IP_STRLEN];
+        snprintf(text, sizeof text, "10.0.%d.%d", i / 250, i % 250 + 1);
+        a = ip(text);
+        prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+        prober_run(p, now, &ops, NULL);
+        ck_assert_uint_le(prober_in_flight(p), 8);
+    }
+    ck_assert_int_eq(n_probes, 500);
+    ck_assert_uint_eq(prober_in_flight(p), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(lost_answers_do_not_block_the_others)
+{
+    struct prober *p = make(4);
+    int64_t now = 0;
+
+    gateways(p, 12, now);
+    ck_assert_int_ge(run_until(p, &now, 20000), 12);
+    ck_assert_uint_le(prober_in_flight(p), 4);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(stale_neighbours_are_validated_at_the_configured_interval)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.9");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    now = 20000;
+    prober_neigh(p, 2, &a, true, NUD_STALE, now);
+    ck_assert_int_eq(run_until(p, &now, 29999), 0);
+    ck_assert_int_eq(run_until(p, &now, 30000), 1);
+    ck_assert_int_eq(last_how, NL_PROBE_VALIDATE);
+    prober_neigh(p, 2, &a, true, NUD_PROBE, now);
+    ck_assert_uint_eq(prober_in_flight(p), 1);
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    ck_assert_uint_eq(prober_in_flight(p), 0);
+    now = 70000; /* Stale for long already when it is said. */
+    prober_neigh(p, 2, &a, true, NUD_STALE, now);
+    ck_assert_int_eq(run_until(p, &now, 70000), 1);
+    prober_neigh(p, 2, &a, false, NUD_FAILED, now);
+    ck_assert_int_eq(run_until(p, &now, 200000), 0); /* A host: it is gone. */
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(gateway_that_fails_is_resolved_anew_at_once)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.1");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_STALE, now);
+    gateways(p, 1, now);
+    ck_assert_int_eq(run_until(p, &now, 30000), 1);
+    ck_assert_int_eq(last_how, NL_PROBE_VALIDATE);
+    prober_neigh(p, 2, &a, false, NUD_FAILED, now);
+    ck_assert_int_eq(run_until(p, &now, 30000), 1);
+    ck_assert_int_eq(last_how, NL_PROBE_RESOLVE);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(permanent_neighbours_are_left_alone)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.1");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_PERMANENT, now);
+    gateways(p, 1, now);
+    ck_assert_int_eq(run_until(p, &now, 10000000), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(gateway_without_route_is_forgotten)
+{
+    struct prober *p = make(10);
+    int64_t now = 0;
+
+    gateways(p, 5, now);
+    ck_assert_int_eq(run_until(p, &now, 0), 5);
+    gateways(p, 0, now);
+    ck_assert_uint_eq(prober_in_flight(p), 0);
+    ck_assert_int_eq(run_until(p, &now, 100000), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(nothing_is_asked_on_a_port_that_is_down_until_it_comes_up)
+{
+    struct prober *p = make(10);
+    int64_t now = 0;
+
+    port_up = false;
+    gateways(p, 1, now);
+    ck_assert_int_eq(run_until(p, &now, 100000), 0);
+    port_up = true;
+    prober_interface_up(p, 2, now);
+    ck_assert_int_eq(run_until(p, &now, now), 1);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(probe_that_the_kernel_refuses_is_backed_off)
+{
+    struct prober *p = make(1);
+    int64_t now = 0;
+
+    probe_error = ENETDOWN;
+    gateways(p, 1, now);
+    ck_assert_int_eq(run_until(p, &now, 100000), 8); /* 0 1 3 7 15 31 61 91 s */
+    ck_assert_uint_eq(prober_in_flight(p), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+UNIT_MAIN("client/prober", gateway_is_resolved_at_once_and_again_with_growing_intervals,
+          number_in_flight_is_bounded_and_all_get_their_turn,
+          lost_answers_do_not_block_the_others,
+          stale_neighbours_are_validated_at_the_configured_interval,
+          gateway_that_fails_is_resolved_anew_at_once,
+          permanent_neighbours_are_left_alone, gateway_without_route_is_forgotten,
+          nothing_is_asked_on_a_port_that_is_down_until_it_comes_up,
+          probe_that_the_kernel_refuses_is_backed_off)
