@@ -1,0 +1,301 @@
+/* What is installed in a switch.
+ *
+ * On a new connection the switch is first asked what it is and how many meters it has,
+ * then its meters, groups and flow entries are read back; the same again from time to
+ * time.  In between, the counters of the leak entries are read every second.
+ *
+ * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
+ * collected. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "datapath.h"
+#include "of/multipart.h"
+#include "of/put.h"
+
+#define LOG_MODULE "audit"
+#include "base/log.h"
+
+#define DISCOVER_MS 5000 /* Then go on without the answers. */
+#define STALLED_MS 30000 /* An audit of which nothing is heard. */
+
+static struct buf *request(struct datapath *dp, uint32_t *ret_xid)
+{
+    *ret_xid = datapath_xid(dp);
+    return of_session_output(dp->session);
+}
+
+void audit_connected(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+    const int64_t now = loop_now();
+
+    *audit = (struct audit){
+        .phase = AUDIT_DISCOVER, .first = true, .progress_at = now, .started_at = now};
+    struct buf *out = request(dp, &audit->desc_xid);
+    of_put_multipart_request(out, audit->desc_xid, OFPMP_DESC);
+    out = request(dp, &audit->features_xid);
+    of_put_multipart_request(out, audit->features_xid, OFPMP_METER_FEATURES);
+}
+
+void audit_disconnected(struct datapath *dp)
+{
+    dp->audit = (struct audit){.phase = AUDIT_IDLE};
+}
+
+static void audit_start(struct datapath *dp, int64_t now)
+{
+    struct audit *audit = &dp->audit;
+    struct of_flow_request flows;
+    struct buf *out;
+
+    audit->phase = AUDIT_READ;
+    audit->progress_at = audit->started_at = now;
+    recon_audit_begin(dp->recon);
+    if (dp->pipeline.max_meter) {
+        out = request(dp, &audit->meters_xid);
+        of_put_meter_request(out, audit->meters_xid, OFPMP_METER_CONFIG, OFPM_ALL);
+    }
+    out = request(dp, &audit->groups_xid);
+    of_put_multipart_request(out, audit->groups_xid, OFPMP_GROUP_DESC);
+    of_flow_request_init(&flows);
+    flows.cookie = PIPELINE_COOKIE;
+    flows.cookie_mask = PIPELINE_COOKIE_MASK;
+    out = request(dp, &audit->flows_xid);
+    of_put_flow_stats_request(out, audit->flows_xid, &flows);
+    datapath_kick(dp);
+}
+
+static void audit_finish(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+    const int64_t now = loop_now();
+    const size_t n = recon_audit_end(dp->recon);
+
+    audit->phase = AUDIT_IDLE;
+    audit->next_at = now + dp->proxy->config.audit_interval_ms;
+    dp->counters.audits++;
+    log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
+              (long long)(now - audit->started_at), n);
+    if (n && !audit->first) {
+        log_warn("datapath %s: %zu entries were not as they should be; repairing",
+                 dp->name, n);
+    }
+    audit->first = false;
+    sync_kick(dp);
+}
+
+static void audit_abort(struct datapath *dp, const char *why)
+{
+    struct audit *audit = &dp->audit;
+
+    log_warn_limited(&dp->faults, "datapath %s: audit given up: %s", dp->name, why);
+    recon_audit_abort(dp->recon);
+    audit->meters_xid = audit->groups_xid = audit->flows_xid = 0;
+    audit->phase = AUDIT_IDLE;
+    audit->next_at = loop_now() + MIN(dp->proxy->config.audit_interval_ms, 5000);
+}
+
+/* Ends a phase when its last answer is there. */
+static void audit_advance(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+
+    if (audit->phase == AUDIT_DISCOVER && !audit->desc_xid && !audit->features_xid) {
+        struct pipeline_config config = dp->pipeline;
+        config.max_meter = audit->max_meter;
+        if (config.max_meter < PIPE_METER_PORT) {
+            config.max_meter = 0;
+            log_warn("datapath %s has no meters: floods from hosts reach rfproxy",
+                     dp->name);
+        }
+        plane_configure(dp, &config);
+        datapath_described(dp);
+        audit_start(dp, loop_now());
+    } else if (audit->phase == AUDIT_READ && !audit->meters_xid && !audit->groups_xid &&
+               !audit->flows_xid) {
+        audit_finish(dp);
+    }
+}
+
+static void poll_leaks(struct datapath *dp)
+{
+    struct of_flow_request leaks;
+
+    if (dp->audit.leaks_xid) {
+        return; /* The last answer is not here yet. */
+    }
+    of_flow_request_init(&leaks);
+    leaks.table_id = PIPELINE_ADMIT;
+    leaks.cookie = pipeline_cookie(PIPE_LEAK);
+    leaks.cookie_mask = UINT64_MAX;
+    struct buf *out = request(dp, &dp->audit.leaks_xid);
+    of_put_aggregate_request(out, dp->audit.leaks_xid, &leaks);
+    datapath_kick(dp);
+}
+
+void audit_tick(struct datapath *dp, int64_t now)
+{
+    struct audit *audit = &dp->audit;
+
+    if (!dp->session) {
+        return;
+    }
+    switch (audit->phase) {
+    case AUDIT_DISCOVER:
+        if (now - audit->progress_at > DISCOVER_MS) {
+            audit->desc_xid = audit->features_xid = 0;
+            audit_advance(dp);
+        }
+        break;
+    case AUDIT_READ:
+        if (now - audit->progress_at > STALLED_MS) {
+            audit_abort(dp, "no answer");
+        }
+        break;
+    case AUDIT_IDLE:
+        poll_leaks(dp);
+        if (now >= audit->next_at) {
+            audit_start(dp, now);
+        }
+        break;
+    }
+}
+
+/* Replies. */
+
+static void read_desc(struct datapath *dp, struct cursor body)
+{
+    struct of_desc desc;
+
+    if (of_desc_pull(&body, &desc) == OF_OK) {
+        snprintf(dp->description, sizeof dp->description, "%.48s %.32s%s%.64s", desc.hw,
+                 desc.sw, *desc.dp ? ", " : "", desc.dp);
+    }
+}
+
+static void read_leaks(struct datapath *dp, struct cursor body)
+{
+    struct of_aggregate sum;
+
+    if (of_aggregate_pull(&body, &sum) != OF_OK) {
+        return;
+    }
+    /* The sum falls when an entry leaves; that says nothing of new leaks. */
+    if (sum.packet_count > dp->leaks_read) {
+        const uint64_t n = sum.packet_count - dp->leaks_read;
+        dp->counters.leaks += n;
+        log_warn_limited(&dp->relay,
+                         "datapath %s: %llu frames of the virtual plane on real links",
+                         dp->name, (unsigned long long)n);
+    }
+    dp->leaks_read = sum.packet_count;
+}
+
+static enum of_err read_flows(struct datapath *dp, struct cursor body)
+{
+    struct of_flow_stats flow;
+    enum of_err err = OF_OK;
+
+    while (of_flow_stats_next(&body, &flow, &err)) {
+        pipeline_seen_flow(&dp->pipeline, dp->recon, &flow);
+    }
+    return err;
+}
+
+static enum of_err read_groups(struct datapath *dp, struct cursor body)
+{
+    struct of_group_desc group;
+    enum of_err err = OF_OK;
+
+    while (of_group_desc_next(&body, &group, &err)) {
+        pipeline_seen_group(dp->recon, &group);
+    }
+    return err;
+}
+
+static enum of_err read_meters(struct datapath *dp, struct cursor body)
+{
+    struct of_meter_config meter;
+    enum of_err err = OF_OK;
+
+    while (of_meter_config_next(&body, &meter, &err)) {
+        pipeline_seen_meter(dp->recon, &meter);
+    }
+    return err;
+}
+
+static void read_features(struct datapath *dp, struct cursor body)
+{
+    struct of_meter_features features;
+
+    if (of_meter_features_pull(&body, &features) == OF_OK &&
+        (features.capabilities & OFPMF_PKTPS) &&
+        (features.band_types & (1u << OFPMBT_DROP))) {
+        dp->audit.max_meter = features.max_meter;
+    }
+}
+
+void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *mp)
+{
+    struct audit *audit = &dp->audit;
+    uint32_t *slot = NULL;
+    enum of_err err = OF_OK;
+
+    if (!xid) {
+        return; /* 0 stands for "none" here. */
+    }
+    if (xid == audit->desc_xid && mp->type == OFPMP_DESC) {
+        slot = &audit->desc_xid;
+        read_desc(dp, mp->body);
+    } else if (xid == audit->features_xid && mp->type == OFPMP_METER_FEATURES) {
+        slot = &audit->features_xid;
+        read_features(dp, mp->body);
+    } else if (xid == audit->leaks_xid && mp->type == OFPMP_AGGREGATE) {
+        slot = &audit->leaks_xid;
+        read_leaks(dp, mp->body);
+    } else if (xid == audit->groups_xid && mp->type == OFPMP_GROUP_DESC) {
+        slot = &audit->groups_xid;
+        err = read_groups(dp, mp->body);
+    } else if (xid == audit->meters_xid && mp->type == OFPMP_METER_CONFIG) {
+        slot = &audit->meters_xid;
+        err = read_meters(dp, mp->body);
+    } else if (xid == audit->flows_xid && mp->type == OFPMP_FLOW) {
+        slot = &audit->flows_xid;
+        err = read_flows(dp, mp->body);
+    } else {
+        return; /* Late, or asked by nobody. */
+    }
+    audit->progress_at = loop_now();
+    if (err != OF_OK) {
+        audit_abort(dp, of_err_text(err));
+        return;
+    }
+    if (!(mp->flags & OFPMPF_MORE)) {
+        *slot = 0;
+        audit_advance(dp);
+    }
+}
+
+bool audit_error(struct datapath *dp, uint32_t xid)
+{
+    struct audit *audit = &dp->audit;
+    uint32_t *const slots[] = {&audit->desc_xid, &audit->features_xid,
+                               &audit->leaks_xid, &audit->groups_xid,
+                               &audit->meters_xid};
+
+    if (xid && xid == audit->flows_xid) {
+        audit_abort(dp, "the switch does not list its flow entries");
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+        if (xid && *slots[i] == xid) {
+            /* It does not have what was asked for. */
+            *slots[i] = 0;
+            audit_advance(dp);
+            return true;
+        }
+    }
+    return false;
+}

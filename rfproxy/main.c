@@ -1,0 +1,131 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "keyfile.h"
+#include "proxy.h"
+
+#define LOG_MODULE "main"
+#include "base/log.h"
+
+static const struct option_spec options[] = {
+    {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 's'},
+    {"listen", "ENDPOINTS",
+     "where switches connect: ptcp:PORT[:ADDRESS], punix:PATH; several, "
+     "comma-separated",
+     "ptcp:6653:127.0.0.1", 'l'},
+    {"ct-id", "NUMBER", "controller id of this rfproxy, as in rfserver.csv", "0", 'c'},
+    {"relay", "ENDPOINT", "the relay socket of rfvs", "ipc:///run/routeflow/relay.ipc",
+     'r'},
+    {"key-file", "FILE", "key of LLDP frames, hexadecimal; required", NULL, 'k'},
+    {"curve", "PATH",
+     "our CURVE keys, PATH.key and PATH.secret, for tcp:// to rfserver", NULL, 0},
+    {"curve-server", "PATH", "rfserver's public CURVE key, PATH.key", NULL, 0},
+    {"lldp-interval", "TIME", "between two LLDP frames of a port", "1s", 0},
+    {"lldp-ttl", "TIME", "a link is lost after this silence", "3s", 0},
+    {"fast-links", "on|off", "probe confirmed links every 50 ms, lost after 150 ms",
+     "off", 0},
+    {"audit-interval", "TIME", "between two readings of a switch's entries", "60s", 0},
+    {"punt-rate", "NUMBER", "packets per second that a port may send to its VM", "1000",
+     0},
+    {"reconnect-grace", "TIME",
+     "a switch that is back within this is not reported as lost", "2500ms", 0},
+    {"hold-time", "TIME", "how long the state of a lost switch is kept", "120s", 0},
+    {0}};
+
+static bool read_fast_links(const char *text, bool *ret)
+{
+    if (!strcmp(text, "on") || !strcmp(text, "off")) {
+        *ret = !strcmp(text, "on");
+        return true;
+    }
+    log_err("option fast-links: \"%s\", expected on or off", text);
+    return false;
+}
+
+static bool read_curve(const struct options *o, struct zcurve *curve,
+                       struct proxy_config *config)
+{
+    const char *own = options_get(o, "curve");
+    const char *server = options_get(o, "curve-server");
+    char error[ZCURVE_ERR_LEN];
+
+    if (!own && !server) {
+        return true;
+    }
+    if (!own || !server) {
+        log_err("options curve and curve-server go together");
+        return false;
+    }
+    if (zcurve_load(own, server, curve, error)) {
+        log_err("%s", error);
+        return false;
+    }
+    config->curve = curve;
+    return true;
+}
+
+static bool read_options(const struct options *o, struct zcurve *curve,
+                         struct proxy_config *config)
+{
+    const char *key_file = options_get(o, "key-file");
+    uint64_t ct_id, rate;
+
+    if (!key_file) {
+        log_err("option key-file is required: links are told from forgeries by it");
+        return false;
+    }
+    config->server = options_get(o, "server");
+    config->relay = options_get(o, "relay");
+    config->listen = options_get(o, "listen");
+    if (!options_u64(o, "ct-id", 0, UINT32_MAX, &ct_id) ||
+        !options_u64(o, "punt-rate", 1, 1000000, &rate) ||
+        !options_ms(o, "lldp-interval", 50, 60000, &config->lldp_interval_ms) ||
+        !options_ms(o, "lldp-ttl", 150, 600000, &config->lldp_ttl_ms) ||
+        !options_ms(o, "audit-interval", 100, 86400000, &config->audit_interval_ms) ||
+        !options_ms(o, "reconnect-grace", 0, 600000, &config->grace_ms) ||
+        !options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) ||
+        !read_fast_links(options_get(o, "fast-links"), &config->fast_links) ||
+        !read_curve(o, curve, config) ||
+        !keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
+                      &config->key_len)) {
+        return false;
+    }
+    if (config->lldp_ttl_ms <= config->lldp_interval_ms) {
+        log_err("option lldp-ttl: must be longer than lldp-interval");
+        return false;
+    }
+    config->ct_id = (uint32_t)ct_id;
+    config->punt_rate = (uint32_t)rate;
+    return true;
+}
+
+static void *start(struct daemon *daemon, const struct options *o)
+{
+    struct proxy_config config = {0};
+    struct zcurve curve;
+
+    if (!read_options(o, &curve, &config)) {
+        return NULL;
+    }
+    return proxy_create(daemon_loop(daemon), daemon_zctx(daemon), &config);
+}
+
+static void stop(void *proxy)
+{
+    proxy_destroy(proxy);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_spec spec = {
+        .name = "rfproxy",
+        .doc = "Drives the real switches: finds links by LLDP, installs the flow "
+               "entries that rfserver wants, and relays packets for the VMs.",
+        .config = "/etc/routeflow/routeflow.conf",
+        .options = options,
+        .start = start,
+        .stop = stop,
+    };
+    return daemon_run(&spec, argc, argv);
+}
