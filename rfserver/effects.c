@@ -1,0 +1,148 @@
+/* Carries out what the association table and the topology decide. */
+
+#include "server.h"
+
+#define LOG_MODULE "server"
+#include "base/log.h"
+
+void server_wake(struct server *s)
+{
+    loop_defer_schedule(s->flush);
+}
+
+/* Whatever depends on a row is derived again from the tables as they are now, so that
+ * the order of effects does not matter to it. */
+static void row_changed(struct server *s, const struct assoc_row *row)
+{
+    if (assoc_has_vm(row)) {
+        vm_map_port(s, row->vm);
+    }
+    if (assoc_has_dp(row)) {
+        relay_refresh(s, row->dp);
+        vplane_refresh(s, row->dp);
+    }
+}
+
+static void row_left_rfvs_port(struct server *s, const struct assoc_row *before)
+{
+    if (assoc_has_vs(before)) {
+        vplane_release(s, before->vs);
+    }
+}
+
+static void carry_out(struct server *s, const struct assoc_effect *e)
+{
+    switch (e->kind) {
+    case ASSOC_ROW:
+        s->transitions++;
+        journal_row(s, e);
+        row_left_rfvs_port(s, &e->before);
+        row_changed(s, &e->before);
+        row_changed(s, &e->after);
+        break;
+    case ASSOC_ASK_MAPPING:
+    case ASSOC_SEND_PORT_CONFIG:
+        vm_send_port_config(s, e->vm);
+        break;
+    case ASSOC_ACTIVATED:
+        vm_send_port_config(s, e->vm); /* No more mapping frames, please. */
+        break;
+    case ASSOC_CARRIER:
+        vplane_carrier(s, e->vs, e->on);
+        break;
+    case ASSOC_DEACTIVATED:
+    case ASSOC_RELAY_ADD:
+    case ASSOC_RELAY_DEL:
+        break; /* Derived in row_changed(). */
+    }
+}
+
+void server_assoc(struct server *s, const struct assoc_event *event)
+{
+    if (!assoc_apply(s->assoc, event, &s->effects)) {
+        log_warn_limited(&s->refusals, "%s", s->effects.reason);
+        return;
+    }
+    for (size_t i = 0; i < s->effects.n; i++) {
+        carry_out(s, &s->effects.v[i]);
+    }
+    server_wake(s);
+}
+
+static void class_changed(struct server *s, struct dp_key port)
+{
+    const struct assoc_row *row = assoc_by_dp(s->assoc, port);
+
+    if (row && assoc_has_vm(row)) {
+        vm_map_port(s, row->vm);
+    }
+    relay_refresh(s, port);
+}
+
+static void link_changed(struct server *s, const struct topo_effect *e)
+{
+    const struct dp_key ends[] = {e->a, e->b};
+
+    for (int i = 0; i < 2; i++) {
+        struct server_dp_port *port = dp_port_find(s, ends[i]);
+        if (port) {
+            port->link_lost = e->kind == TOPO_LINK_DOWN && port->up;
+        }
+    }
+    journal_link(s, e->a, e->b, e->kind == TOPO_LINK_UP);
+    vplane_refresh(s, e->a);
+    vplane_refresh(s, e->b);
+}
+
+static void topology_effect(struct server *s, const struct topo_effect *e)
+{
+    switch (e->kind) {
+    case TOPO_CLASS:
+        class_changed(s, e->a);
+        break;
+    case TOPO_LINK_UP:
+    case TOPO_LINK_DOWN:
+        link_changed(s, e);
+        break;
+    case TOPO_MULTI_ACCESS:
+        journal_event(s, "link", "datapath 0x%016llx port %u is %s a shared segment",
+                      (unsigned long long)e->a.dp_id, e->a.dp_port,
+                      e->on ? "on" : "no longer on");
+        break;
+    case TOPO_DIR_UP:
+    case TOPO_DIR_DOWN:
+        break;
+    }
+}
+
+void server_topology(struct server *s)
+{
+    struct topo_effect e;
+    int64_t next = topo_tick(s->topo, loop_now());
+
+    while (topo_next_effect(s->topo, &e)) {
+        topology_effect(s, &e);
+    }
+    loop_timer_at(s->topo_timer, next);
+    server_wake(s);
+}
+
+bool server_dp_settled(struct server *s, uint64_t dp_id)
+{
+    struct server_vm *vm = vm_find(s, plane_vm_of(s, dp_id));
+    struct server_dp *dp = dp_find(s, dp_id);
+
+    if (loop_now() - s->started >= s->config.hold_ms) {
+        return true;
+    }
+    if (!vm || !vm->synced) {
+        return false;
+    }
+    const struct assoc_row *row = NULL;
+    while ((row = assoc_next_of_dp(s->assoc, dp->ct_id, dp_id, row))) {
+        if (row->state == ASSOC_ASSOCIATED) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,168 @@
+/* rfserver: options, and the life of the daemon. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LOG_MODULE "rfserver"
+#include "base/log.h"
+#include "base/util.h"
+#include "daemon/daemon.h"
+#include "ipc/client.h"
+#include "server.h"
+
+static const struct option_spec option_table[] = {
+    {"listen", "ENDPOINTS",
+     "ZeroMQ endpoints for rfproxy, rfvs, rfclient and rfctl, comma-separated",
+     "ipc:///run/routeflow/rfserver.ipc", 0},
+    {"events", "ENDPOINTS", "where events are published for rfctl watch",
+     "ipc:///run/routeflow/events.ipc", 0},
+    {"mapping", "FILE", "which VM port is which datapath port",
+     "/etc/routeflow/rfserver.csv", 0},
+    {"isl", "FILE", "inter-switch links of VMs that span datapaths", NULL, 0},
+    {"store", "URI", "sqlite:PATH or mongodb://HOST:PORT/DATABASE",
+     "sqlite:/var/lib/routeflow/routeflow.db", 0},
+    {"hold-time", "TIME", "keep state of a lost client, proxy or rfvs so long", "120s",
+     0},
+    {"datapath-hold", "TIME", "the same for a switch whose own connection is lost",
+     "5s", 0},
+    {"classify-time", "TIME",
+     "a port that heard no LLDP of ours for so long after coming up is an edge port",
+     "3s", 0},
+    {NULL, NULL, NULL, NULL, 0},
+};
+
+static void each_second(void *aux)
+{
+    struct server *s = aux;
+    store_log_changes(s->store);
+    server_wake(s);
+}
+
+static void topology_due(void *aux)
+{
+    struct server *s = aux;
+    topo_tick(s->topo, loop_now());
+    server_topology(s);
+}
+
+static void flush(void *aux)
+{
+    struct server *s = aux;
+    relay_flush(s);
+    vplane_flush(s);
+    plane_flush(s);
+}
+
+static void server_destroy(void *context)
+{
+    struct server *s = context;
+
+    if (!s) {
+        return;
+    }
+    config_watch_stop(s);
+    ipc_server_destroy(s->ipc);
+    vm_destroy_all(s);
+    dp_destroy_all(s);
+    vs_destroy_all(s);
+    proxy_destroy_all(s);
+    relay_destroy_all(s);
+    links_destroy_all(s);
+    if (s->store) {
+        store_flush(s->store, 2000);
+        store_close(s->store);
+    }
+    loop_timer_destroy(s->topo_timer);
+    loop_timer_destroy(s->second);
+    loop_defer_destroy(s->flush);
+    topo_destroy(s->topo);
+    assoc_destroy(s->assoc);
+    assoc_effects_uninit(&s->effects);
+    mapping_uninit(&s->mapping);
+    free(s->events);
+    free(s);
+}
+
+static bool open_store(struct server *s, const char *uri)
+{
+    char error[STORE_ERROR_LEN];
+    int err = store_open(uri, &s->store, error, sizeof error);
+
+    if (err) {
+        log_err("store %s: %s", uri, error);
+        return false;
+    }
+    err = store_start(s->store);
+    if (err) {
+        log_err("store %s: writer thread: %s", uri, strerror(err));
+        return false;
+    }
+    return true;
+}
+
+static bool open_bus(struct server *s, struct daemon *daemon, const struct options *o)
+{
+    const struct ipc_server_config config = {.epoch = ipc_random_epoch(),
+                                             .hold_ms = s->config.hold_ms};
+
+    s->ipc = ipc_server_create(s->loop, daemon_zctx(daemon), &config, &peers_ops, s);
+    return !ipc_server_bind(s->ipc, options_get(o, "listen")) &&
+           !ipc_server_bind_events(s->ipc, options_get(o, "events"));
+}
+
+static void *server_start(struct daemon *daemon, const struct options *o)
+{
+    struct server *s = xcalloc(1, sizeof *s);
+
+    s->loop = daemon_loop(daemon);
+    s->started = loop_now();
+    s->assoc = assoc_create();
+    s->events = xcalloc(SERVER_EVENTS, sizeof *s->events);
+    s->config.mapping_path = options_get(o, "mapping");
+    s->config.isl_path = options_get(o, "isl");
+    s->topo_timer = loop_timer_create(s->loop, topology_due, s);
+    s->flush = loop_defer_create(s->loop, flush, s);
+    s->second = loop_timer_create(s->loop, each_second, s);
+    if (!options_ms(o, "hold-time", 0, 86400000, &s->config.hold_ms) ||
+        !options_ms(o, "datapath-hold", 0, 86400000, &s->config.dp_hold_ms) ||
+        !options_ms(o, "classify-time", 100, 3600000, &s->config.classify_ms)) {
+        server_destroy(s);
+        return NULL;
+    }
+    s->topo = topo_create(
+        &(struct topo_config){.ttl_ms = 0, .classify_ms = s->config.classify_ms});
+    if (!open_store(s, options_get(o, "store")) || !config_load(s) ||
+        !open_bus(s, daemon, o)) {
+        server_destroy(s);
+        return NULL;
+    }
+    config_watch_start(s);
+    loop_timer_every(s->second, 1000);
+    log_info("listening on %s; mapping %s (%zu rows); store %s",
+             options_get(o, "listen"), s->config.mapping_path, s->mapping.n_rows,
+             options_get(o, "store"));
+    return s;
+}
+
+static void server_reload(void *context)
+{
+    config_load(context);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_spec spec = {
+        .name = "rfserver",
+        .doc = "The brain of the routing platform: associates the ports of containers "
+               "with those of datapaths, and turns the containers' routes into the "
+               "flow tables that the datapaths should have.",
+        .config = "/etc/routeflow/routeflow.conf",
+        .options = option_table,
+        .start = server_start,
+        .reload = server_reload,
+        .stop = server_destroy,
+    };
+    return daemon_run(&spec, argc, argv);
+}

@@ -1,0 +1,114 @@
+/* The slow path's map: which datapath port and RFVS port exchange frames.
+ *
+ * Proxies are told of every active row: a packet that a switch punts belongs to the VM
+ * port of the port it came in by.  rfvs is told of edge ports only: there, and nowhere
+ * else, may what the VM sends leave by the real port. */
+
+#include "server.h"
+
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "wire/record.h"
+
+static struct server_relay *relay_find(struct server *s, struct dp_key dp)
+{
+    struct server_relay *r;
+    HASH_FIND(hh, s->relays, &dp, sizeof dp, r);
+    return r;
+}
+
+static void tell(struct server *s, const struct server_relay *r, bool remove)
+{
+    const struct record_relay record = {.dp = r->dp, .vs = r->vs};
+    struct server_proxy *proxy;
+
+    HASH_FIND(hh, s->proxies, &r->dp.ct_id, sizeof r->dp.ct_id, proxy);
+    if (proxy && !proxy->relay_full) {
+        record_put_relay(&proxy->outbox, &record, remove);
+        proxy->relay_full = proxy->outbox.len > WIRE_BATCH_MAX;
+    }
+    if (r->edge) {
+        struct buf *out = vplane_outbox(s, r->vs.vs_id);
+        if (out) {
+            record_put_relay(out, &record, remove);
+        }
+    }
+}
+
+void relay_refresh(struct server *s, struct dp_key dp)
+{
+    const struct assoc_row *row = assoc_by_dp(s->assoc, dp);
+    struct server_relay *r = relay_find(s, dp);
+    bool active = row && row->state == ASSOC_ACTIVE;
+    enum port_class class = PORT_PROBING;
+
+    topo_port_class(s->topo, dp, &class);
+    if (r && active && vs_key_equal(r->vs, row->vs) &&
+        r->edge == (class == PORT_EDGE)) {
+        return;
+    }
+    if (r) {
+        tell(s, r, true);
+        HASH_DEL(s->relays, r);
+        free(r);
+    }
+    if (active) {
+        r = xcalloc(1, sizeof *r);
+        r->dp = dp;
+        r->vs = row->vs;
+        r->edge = class == PORT_EDGE;
+        HASH_ADD(hh, s->relays, dp, sizeof r->dp, r);
+        tell(s, r, false);
+    }
+}
+
+void relay_put_all(struct server *s, uint64_t vs_id, struct buf *out)
+{
+    struct server_relay *r, *tmp;
+
+    HASH_ITER (hh, s->relays, r, tmp) {
+        if (r->edge && r->vs.vs_id == vs_id) {
+            record_put_relay(out, &(struct record_relay){.dp = r->dp, .vs = r->vs},
+                             false);
+        }
+    }
+}
+
+static void put_full(struct server *s, struct server_proxy *proxy)
+{
+    struct server_relay *r, *tmp;
+
+    buf_clear(&proxy->outbox);
+    record_put_begin(&proxy->outbox);
+    HASH_ITER (hh, s->relays, r, tmp) {
+        if (r->dp.ct_id == proxy->ct_id) {
+            record_put_relay(&proxy->outbox,
+                             &(struct record_relay){.dp = r->dp, .vs = r->vs}, false);
+        }
+    }
+    record_put_end(&proxy->outbox);
+    proxy->relay_full = false;
+}
+
+void relay_flush(struct server *s)
+{
+    struct server_proxy *proxy, *tmp;
+
+    HASH_ITER (hh, s->proxies, proxy, tmp) {
+        if (proxy->relay_full && ipc_peer_batch_room(proxy->peer)) {
+            put_full(s, proxy);
+        }
+        batch_send_all(proxy->peer, 0, &proxy->outbox);
+    }
+}
+
+void relay_destroy_all(struct server *s)
+{
+    struct server_relay *r, *tmp;
+
+    HASH_ITER (hh, s->relays, r, tmp) {
+        HASH_DEL(s->relays, r);
+        free(r);
+    }
+}

@@ -1,0 +1,323 @@
+#ifndef RFSERVER_SERVER_H
+#define RFSERVER_SERVER_H 1
+
+/* rfserver, the brain: events of clients, proxies and rfvs go into the association
+ * table, the topology and the RIBs; their effects go out as batches.
+ *
+ *     peers.c      sessions by role, hold times
+ *     vms.c        what clients report → association events, RIB of each VM
+ *     datapaths.c  what proxies report → association and topology events
+ *     proxies.c    sessions of proxies
+ *     links.c      the directions of links that proxies report → topology
+ *     plane.c      RIB changes → batches for the proxy of each datapath
+ *     vswitch.c    what rfvs reports → association events
+ *     vplane.c     virtual links and carrier → batches for rfvs
+ *     relay.c      which ports exchange slow-path frames → batches for proxies and rfvs
+ *     effects.c    carries out what the association table and the topology decide
+ *     config.c     the mapping file and its live reload
+ *     journal.c    store, event history, log
+ *     ctl.c        rfctl's questions; show.c, status.c and why.c answer them
+ *
+ * Ownership: `struct server` owns everything below it.  Keys of hash tables are the
+ * first members of their structs and never change. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/log.h"
+#include "core/assoc.h"
+#include "core/mapping.h"
+#include "core/rib.h"
+#include "core/topology.h"
+#include "ipc/server.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+/* One port of a VM, as its client told. */
+struct server_vm_port {
+    uint32_t number;
+    bool seen; /* In the resync that is under way. */
+    struct vm_port info;
+    UT_hash_handle hh;
+};
+
+struct server_vm {
+    uint64_t id;
+    struct server *server;
+    struct ipc_peer *peer; /* NULL: not connected. */
+    char name[128];        /* "rfclient@rfvmA:17", of the last session. */
+    int64_t since;         /* Of being connected or not. */
+    struct loop_timer *hold;
+    bool synced; /* Its full report is complete since it connected. */
+    bool lost;   /* Hold time is over. */
+    struct server_vm_port *ports;
+    struct rib *rib;
+    uint64_t batches;
+    UT_hash_handle hh;
+};
+
+struct server_dp_port {
+    uint32_t number;
+    bool seen; /* Since the datapath's last DP_UP. */
+    bool up;
+    bool link_lost; /* It had a confirmed link, which LLDP has lost since. */
+    char name[32];
+    struct eth_addr hwaddr;
+    int64_t since;
+    UT_hash_handle hh;
+};
+
+/* What a datapath's download (BEGIN … END) has come to. */
+enum plane_phase {
+    PLANE_IDLE,  /* No proxy, or the datapath is away. */
+    PLANE_BEGIN, /* BEGIN is to be sent. */
+    PLANE_OPEN,  /* Sent; END waits until VM and associations have settled. */
+    PLANE_DONE,  /* END was sent: changes only. */
+};
+
+struct server_dp {
+    uint64_t id;
+    struct server *server;
+    uint32_t ct_id;
+    struct ipc_peer *peer; /* Its proxy; NULL: away. */
+    bool connected;
+    bool seen;          /* In the proxy's full report that is under way. */
+    bool ports_pending; /* DP_UP came, the DP_STATUS that ends its port list did not. */
+    int64_t since;
+    char address[64];
+    char description[160];
+    char reason[160]; /* Why it is not connected. */
+    struct loop_timer *hold;
+    struct server_dp_port *ports;
+    enum plane_phase phase;
+    int64_t phase_since;
+    struct msg_dp_status status; /* last_error points to `last_error`. */
+    char last_error[160];
+    bool has_status;
+    UT_hash_handle hh;
+};
+
+struct server_vs_port {
+    uint32_t number;
+    bool seen;
+    bool up;
+    char name[32];
+    UT_hash_handle hh;
+};
+
+/* Desired entry of RFVS for frames that enter at a port. */
+struct server_vlink {
+    uint32_t from;
+    uint32_t to;
+    UT_hash_handle hh;
+};
+
+/* An active row's two ports, between which slow-path frames pass. */
+struct server_relay {
+    struct dp_key dp; /* Has no padding: a hash key as it is. */
+    struct vs_key vs;
+    bool edge; /* Frames of the VM may go out of the real port: rfvs is told too. */
+    UT_hash_handle hh;
+};
+
+/* A port that is to be without carrier, and why. */
+struct server_carrier {
+    uint32_t vs_port;
+    bool association; /* Its datapath port is down. */
+    bool link;        /* Its real link is lost. */
+    UT_hash_handle hh;
+};
+
+struct server_vs {
+    uint64_t id;
+    struct server *server;
+    struct ipc_peer *peer;
+    bool connected;
+    bool seen;
+    bool ports_pending;
+    int64_t since;
+    char address[64];
+    char reason[160];
+    struct loop_timer *hold;
+    struct server_vs_port *ports;
+    struct server_vlink *vlinks;
+    struct server_carrier *no_carrier;
+    enum plane_phase phase;
+    struct buf outbox; /* Records that wait for the window. */
+    struct msg_vs_status status;
+    bool has_status;
+    UT_hash_handle hh;
+};
+
+/* A direction of a real link, as the proxy of `dst` reported it. */
+struct server_dir {
+    struct server_dir_key {
+        struct dp_key src, dst; /* No padding: a hash key as they are. */
+    } key;
+    bool seen; /* Since that proxy's last session began. */
+    UT_hash_handle hh;
+};
+
+/* A proxy's session: its relay records go with id 0. */
+struct server_proxy {
+    uint32_t ct_id;
+    struct ipc_peer *peer;
+    int64_t since;
+    struct server *server;
+    struct loop_timer *sweep; /* Of directions that it has not reported again. */
+    bool relay_full;          /* The whole relay map is to be sent. */
+    struct buf outbox;
+    UT_hash_handle hh;
+};
+
+struct server_event {
+    int64_t wall_ms;
+    char kind[16];
+    char text[232];
+};
+#define SERVER_EVENTS 1000 /* Kept in memory for `rfctl show events`. */
+
+struct server_config {
+    const char *mapping_path, *isl_path;
+    int64_t hold_ms;    /* After a client, a proxy or rfvs is lost. */
+    int64_t dp_hold_ms; /* After a switch's own connection is lost. */
+    int64_t classify_ms;
+};
+
+struct server {
+    struct loop *loop;
+    struct server_config config;
+    struct ipc_server *ipc;
+    struct assoc_table *assoc;
+    struct assoc_effects effects;
+    struct log_limit refusals; /* Of association events. */
+    struct topology *topo;
+    struct loop_timer *topo_timer;
+    struct loop_defer *flush; /* Sends what this turn of the loop has made due. */
+    struct loop_timer *second;
+    int64_t started;
+
+    struct server_vm *vms;
+    struct server_dp *dps;
+    struct server_vs *vss;
+    struct server_proxy *proxies;
+    struct server_relay *relays;
+    struct server_dir *dirs;
+
+    struct mapping mapping;
+    struct config_watch *watch;
+    char mapping_error[512]; /* First fault of the last reload, "" if it was good. */
+    int64_t mapping_loaded_wall;
+
+    struct store *store;
+    struct server_event *events; /* Ring of SERVER_EVENTS. */
+    size_t n_events;             /* Ever. */
+    uint64_t transitions;
+};
+
+/* peers.c */
+extern const struct ipc_server_ops peers_ops;
+
+/* vms.c */
+struct server_vm *vm_find(struct server *, uint64_t vm_id);
+struct server_vm *vm_get(struct server *, uint64_t vm_id);
+void vm_peer_up(struct server *, struct ipc_peer *);
+void vm_peer_down(struct server *, struct ipc_peer *, const char *reason);
+void vm_message(struct server *, struct ipc_peer *, const struct msg *);
+void vm_send_port_config(struct server *, struct vm_key);
+/* Tells the RIB how the association of this port stands now. */
+void vm_map_port(struct server *, struct vm_key);
+void vm_destroy_all(struct server *);
+
+/* datapaths.c */
+struct server_dp *dp_find(struct server *, uint64_t dp_id);
+struct server_dp_port *dp_port_find(struct server *, struct dp_key);
+void dp_proxy_lost(struct server *, struct ipc_peer *);
+void dp_message(struct server *, struct ipc_peer *, const struct msg *);
+void dp_destroy_all(struct server *);
+
+/* proxies.c */
+void proxy_peer_up(struct server *, struct ipc_peer *);
+void proxy_peer_down(struct server *, struct ipc_peer *, const char *reason);
+void proxy_destroy_all(struct server *);
+
+/* links.c */
+void links_report(struct server *, const struct msg_link_dir *);
+void links_peer_up(struct server *, uint32_t ct_id);
+/* What was not reported again since links_peer_up() is lost. */
+void links_sweep(struct server *, uint32_t ct_id);
+void links_destroy_all(struct server *);
+
+/* plane.c */
+void plane_start(struct server_dp *); /* Download from the beginning. */
+void plane_flush(struct server *);    /* As far as windows allow. */
+uint64_t plane_vm_of(struct server *, uint64_t dp_id); /* 0: not mapped. */
+const char *plane_phase_text(struct server_dp *);
+/* Sends records that were queued, cut into batches, as far as the window allows, and
+ * takes what was sent out of the queue.  NULL peer: nothing. */
+void batch_send_all(struct ipc_peer *, uint64_t id, struct buf *records);
+
+/* vswitch.c */
+void vs_peer_up(struct server *, struct ipc_peer *);
+void vs_peer_down(struct server *, struct ipc_peer *, const char *reason);
+void vs_message(struct server *, struct ipc_peer *, const struct msg *);
+struct server_vs *vs_find(struct server *, uint64_t vs_id);
+void vs_destroy_all(struct server *);
+
+/* vplane.c */
+/* Recomputes virtual link and carrier of the VM port associated with a datapath port,
+ * and of the one at the other end of its real link. */
+void vplane_refresh(struct server *, struct dp_key);
+/* Appends a record to what rfvs is to be told; NULL vs or no session: nothing. */
+struct buf *vplane_outbox(struct server *, uint64_t vs_id);
+void vplane_carrier(struct server *, struct vs_key, bool on);
+void vplane_release(struct server *, struct vs_key); /* No row is there any more. */
+void vplane_clear(struct server_vs *);
+void vplane_flush(struct server *);
+void vplane_start(struct server_vs *); /* Full download. */
+size_t vplane_count_vlinks(struct server *);
+bool vplane_vlink(struct server *, struct vs_key from, uint32_t *ret_to);
+bool vplane_has_carrier(struct server *, struct vs_key);
+
+/* relay.c */
+void relay_refresh(struct server *, struct dp_key);
+/* For a full download to rfvs: the ports of vs_id whose frames go to the real plane. */
+void relay_put_all(struct server *, uint64_t vs_id, struct buf *out);
+void relay_flush(struct server *);
+void relay_destroy_all(struct server *);
+
+/* effects.c */
+void server_assoc(struct server *, const struct assoc_event *);
+/* Carries out what the topology has decided; call after each topo_…() event. */
+void server_topology(struct server *);
+/* Something may have to be sent: at the end of this turn of the loop. */
+void server_wake(struct server *);
+/* Whether the VM's report and the associations of this datapath are complete, so that
+ * what has not been named may be swept. */
+bool server_dp_settled(struct server *, uint64_t dp_id);
+
+/* config.c */
+struct config_watch;
+/* Reads both files.  False, with each fault logged and the first in mapping_error, when
+ * anything is wrong; then the mapping in force stays. */
+bool config_load(struct server *);
+void config_watch_start(struct server *);
+void config_watch_stop(struct server *);
+
+/* journal.c */
+void journal_event(struct server *, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void journal_row(struct server *, const struct assoc_effect *);
+void journal_link(struct server *, struct dp_key a, struct dp_key b, bool up);
+void journal_datapath(struct server *, const struct server_dp *);
+void journal_client(struct server *, const struct server_vm *);
+void journal_mapping(struct server *, const struct mapping_diff *);
+/* Wall clock of a moment of the monotonic clock, ms since 1970. */
+int64_t journal_wall(int64_t at);
+
+/* ctl.c */
+void ctl_message(struct server *, struct ipc_peer *, const struct msg *);
+
+#endif

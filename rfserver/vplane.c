@@ -1,0 +1,278 @@
+/* The virtual plane: which frames of RFVS go where, and which ports have carrier.
+ *
+ * Two directions of a virtual link exist while the real link is confirmed and both of
+ * its ports have active associations in one RFVS.  A port loses carrier while its
+ * datapath port is down (the association says so), and after its confirmed link was
+ * lost, until it is confirmed again or the port goes down and up. */
+
+#include "server.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+#include "wire/record.h"
+
+/* A session that does not take this much is better served by a full download. */
+#define OUTBOX_MAX (16 * WIRE_BATCH_MAX)
+
+struct buf *vplane_outbox(struct server *s, uint64_t vs_id)
+{
+    struct server_vs *vs = vs_find(s, vs_id);
+
+    if (!vs || vs->phase == PLANE_IDLE || vs->phase == PLANE_BEGIN) {
+        return NULL;
+    }
+    if (vs->outbox.len > OUTBOX_MAX) {
+        vplane_start(vs);
+        return NULL;
+    }
+    return &vs->outbox;
+}
+
+/* rfvs may know of a port before it does, hence the virtual switch need not be there.
+ */
+static struct server_vs *vs_of(struct server *s, struct vs_key key)
+{
+    return vs_find(s, key.vs_id);
+}
+
+static void vlink_set(struct server *s, struct vs_key from, uint32_t to)
+{
+    struct server_vs *vs = vs_of(s, from);
+    struct buf *out = vplane_outbox(s, from.vs_id);
+    struct server_vlink *v;
+
+    if (!vs) {
+        return;
+    }
+    HASH_FIND(hh, vs->vlinks, &from.vs_port, sizeof from.vs_port, v);
+    if (v && v->to == to) {
+        return;
+    }
+    if (v && out) {
+        record_put_vlink(out, &(struct record_vlink){v->from, v->to}, true);
+    }
+    if (v && !to) {
+        HASH_DEL(vs->vlinks, v);
+        free(v);
+    } else if (to) {
+        if (!v) {
+            v = xcalloc(1, sizeof *v);
+            v->from = from.vs_port;
+            HASH_ADD(hh, vs->vlinks, from, sizeof v->from, v);
+        }
+        v->to = to;
+        if (out) {
+            record_put_vlink(out, &(struct record_vlink){from.vs_port, to}, false);
+        }
+    }
+}
+
+/* Frames that enter at `row`'s RFVS port: to the RFVS port at the other end, or 0. */
+static uint32_t vlink_target(struct server *s, const struct assoc_row *row)
+{
+    struct dp_key peer;
+    const struct assoc_row *other;
+
+    if (!row || row->state != ASSOC_ACTIVE || !topo_peer(s->topo, row->dp, &peer)) {
+        return 0;
+    }
+    other = assoc_by_dp(s->assoc, peer);
+    return other && other->state == ASSOC_ACTIVE && other->vs.vs_id == row->vs.vs_id
+               ? other->vs.vs_port
+               : 0;
+}
+
+static struct server_carrier *carrier_get(struct server_vs *vs, uint32_t vs_port)
+{
+    struct server_carrier *c;
+
+    HASH_FIND(hh, vs->no_carrier, &vs_port, sizeof vs_port, c);
+    if (!c) {
+        c = xcalloc(1, sizeof *c);
+        c->vs_port = vs_port;
+        HASH_ADD(hh, vs->no_carrier, vs_port, sizeof c->vs_port, c);
+    }
+    return c;
+}
+
+static void carrier_set(struct server *s, struct vs_key key, bool by_link, bool off)
+{
+    struct server_vs *vs = vs_of(s, key);
+    struct buf *out = vplane_outbox(s, key.vs_id);
+
+    if (!vs) {
+        return;
+    }
+    struct server_carrier *c = carrier_get(vs, key.vs_port);
+    bool was_off = c->association || c->link;
+    *(by_link ? &c->link : &c->association) = off;
+    bool is_off = c->association || c->link;
+    if (!is_off) {
+        HASH_DEL(vs->no_carrier, c);
+        free(c);
+    }
+    if (is_off != was_off && out) {
+        record_put_carrier(
+            out, &(struct record_carrier){.vs_port = key.vs_port, .off = is_off});
+    }
+}
+
+void vplane_carrier(struct server *s, struct vs_key key, bool on)
+{
+    carrier_set(s, key, false, !on);
+}
+
+static void refresh_port(struct server *s, struct dp_key dp)
+{
+    const struct assoc_row *row = assoc_by_dp(s->assoc, dp);
+    const struct server_dp_port *port = dp_port_find(s, dp);
+    struct vm_key vm;
+    struct vs_key vs;
+
+    /* The wire outlives the association: that is what is left to be undone. */
+    if ((row && assoc_has_vm(row) && (vm = row->vm, true)) ||
+        assoc_configured_vm(s->assoc, dp, &vm)) {
+        if (assoc_wire(s->assoc, vm, &vs, NULL)) {
+            carrier_set(s, vs, true, port && port->link_lost);
+            vlink_set(s, vs, vlink_target(s, row));
+        }
+    }
+}
+
+void vplane_refresh(struct server *s, struct dp_key dp)
+{
+    struct dp_key peer;
+
+    refresh_port(s, dp);
+    if (topo_peer(s->topo, dp, &peer)) {
+        refresh_port(s, peer);
+    }
+}
+
+/* A row left this RFVS port (it moved, or its port is gone): nothing starts from it. */
+void vplane_release(struct server *s, struct vs_key key)
+{
+    if (!assoc_by_vs(s->assoc, key)) {
+        vlink_set(s, key, 0);
+        carrier_set(s, key, true, false);
+    }
+}
+
+void vplane_clear(struct server_vs *vs)
+{
+    struct server_vlink *v, *vtmp;
+    struct server_carrier *c, *ctmp;
+
+    HASH_ITER (hh, vs->vlinks, v, vtmp) {
+        HASH_DEL(vs->vlinks, v);
+        free(v);
+    }
+    HASH_ITER (hh, vs->no_carrier, c, ctmp) {
+        HASH_DEL(vs->no_carrier, c);
+        free(c);
+    }
+}
+
+void vplane_start(struct server_vs *vs)
+{
+    buf_clear(&vs->outbox);
+    vs->phase = PLANE_BEGIN;
+    server_wake(vs->server);
+}
+
+static void put_all(struct server_vs *vs)
+{
+    struct server_vlink *v, *vtmp;
+    struct server_carrier *c, *ctmp;
+
+    buf_clear(&vs->outbox);
+    record_put_begin(&vs->outbox);
+    HASH_ITER (hh, vs->no_carrier, c, ctmp) {
+        record_put_carrier(
+            &vs->outbox, &(struct record_carrier){.vs_port = c->vs_port, .off = true});
+    }
+    HASH_ITER (hh, vs->vlinks, v, vtmp) {
+        record_put_vlink(&vs->outbox, &(struct record_vlink){v->from, v->to}, false);
+    }
+    relay_put_all(vs->server, vs->id, &vs->outbox);
+    vs->phase = PLANE_OPEN;
+}
+
+/* What rfvs has may be swept once every datapath has settled, and the links of each
+ * proxy had their chance to be reported. */
+static bool settled(struct server *s)
+{
+    struct server_dp *dp, *tmp;
+    size_t n = 0;
+
+    if (loop_now() - s->started >= s->config.hold_ms) {
+        return true;
+    }
+    HASH_ITER (hh, s->dps, dp, tmp) {
+        if (plane_vm_of(s, dp->id)) {
+            n++;
+            if (dp->connected && !server_dp_settled(s, dp->id)) {
+                return false;
+            }
+        }
+    }
+    return n > 0 && loop_now() - s->started >= s->config.classify_ms;
+}
+
+static void vs_flush(struct server_vs *vs)
+{
+    if (vs->phase == PLANE_BEGIN) {
+        put_all(vs);
+    }
+    if (vs->phase == PLANE_OPEN && settled(vs->server)) {
+        record_put_end(&vs->outbox);
+        vs->phase = PLANE_DONE;
+    }
+    batch_send_all(vs->peer, vs->id, &vs->outbox);
+}
+
+void vplane_flush(struct server *s)
+{
+    struct server_vs *vs, *tmp;
+
+    HASH_ITER (hh, s->vss, vs, tmp) {
+        if (vs->peer && vs->phase != PLANE_IDLE) {
+            vs_flush(vs);
+        }
+    }
+}
+
+size_t vplane_count_vlinks(struct server *s)
+{
+    struct server_vs *vs, *tmp;
+    size_t n = 0;
+
+    HASH_ITER (hh, s->vss, vs, tmp) {
+        n += HASH_COUNT(vs->vlinks);
+    }
+    return n;
+}
+
+bool vplane_vlink(struct server *s, struct vs_key from, uint32_t *ret_to)
+{
+    struct server_vs *vs = vs_of(s, from);
+    struct server_vlink *v = NULL;
+
+    if (vs) {
+        HASH_FIND(hh, vs->vlinks, &from.vs_port, sizeof from.vs_port, v);
+    }
+    return v && (*ret_to = v->to, true);
+}
+
+bool vplane_has_carrier(struct server *s, struct vs_key key)
+{
+    struct server_vs *vs = vs_of(s, key);
+    struct server_carrier *c = NULL;
+
+    if (vs) {
+        HASH_FIND(hh, vs->no_carrier, &key.vs_port, sizeof key.vs_port, c);
+    }
+    return !c;
+}
