@@ -1,0 +1,90 @@
+/* `rfctl check FILE`: the faults of a mapping file, or what saving it would change. */
+
+#include "rfctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mapping.h"
+#include "print.h"
+
+static bool read_file(const char *path, struct buf *out)
+{
+    FILE *f = fopen(path, "r");
+    size_t n = 1;
+
+    while (f && n > 0) {
+        buf_reserve(out, 65536);
+        n = fread(out->data + out->len, 1, 65536, f);
+        out->len += n;
+    }
+    if (!f || ferror(f)) {
+        fprintf(stderr, "rfctl: %s: %s\n", path, strerror(errno));
+        if (f) {
+            fclose(f);
+        }
+        return false;
+    }
+    fclose(f);
+    return true;
+}
+
+/* The mapping in force, as rfserver tells it.  False: it does not answer. */
+static bool running_mapping(const struct rfctl *ctl, struct mapping *ret)
+{
+    struct buf body = {0}, faults = {0};
+    int64_t status;
+    bson_t doc;
+    bson_iter_t it;
+    bool ok = false;
+    char state[IPC_STATE_LEN];
+
+    if (!ipc_request(ctl->server, NULL, "mapping", NULL, 0, ctl->timeout_ms, &body,
+                     &status, state) &&
+        !status && bson_init_static(&doc, body.data, body.len) &&
+        bson_iter_init_find(&it, &doc, "csv") && BSON_ITER_HOLDS_UTF8(&it)) {
+        const char *csv = bson_iter_utf8(&it, NULL);
+        const struct mapping_file file = {"rfserver", csv, strlen(csv)};
+        ok = mapping_parse(&file, NULL, ret, &faults);
+    }
+    buf_uninit(&faults);
+    buf_uninit(&body);
+    return ok;
+}
+
+int check_mapping(const struct rfctl *ctl, const char *path, const char *isl_path)
+{
+    struct buf csv = {0}, isl = {0}, faults = {0}, text = {0};
+    struct mapping mapping, running = {0};
+    struct mapping_diff diff;
+    int status = 1;
+
+    if (read_file(path, &csv) && (!isl_path || read_file(isl_path, &isl))) {
+        const struct mapping_file csv_file = {path, csv.data, csv.len};
+        const struct mapping_file isl_file = {isl_path, isl.data, isl.len};
+        if (!mapping_parse(&csv_file, isl_path ? &isl_file : NULL, &mapping, &faults)) {
+            fputs(buf_cstr(&faults), stdout);
+            printf("%s: faulty; rfserver would go on with the mapping it has\n", path);
+        } else {
+            status = 0;
+            printf("%s: good, %zu rows\n", path, mapping.n_rows);
+            if (running_mapping(ctl, &running)) {
+                mapping_diff(&running, &mapping, &diff);
+                mapping_diff_format(&diff, &text);
+                printf("against the rfserver that runs:\n%s", buf_cstr(&text));
+                mapping_diff_uninit(&diff);
+                mapping_uninit(&running);
+            } else {
+                printf("no rfserver answers at %s: nothing to compare with\n",
+                       ctl->server);
+            }
+            mapping_uninit(&mapping);
+        }
+    }
+    buf_uninit(&csv);
+    buf_uninit(&isl);
+    buf_uninit(&faults);
+    buf_uninit(&text);
+    return status;
+}
