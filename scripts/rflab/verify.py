@@ -464,6 +464,6 @@ def hex_digits(value, width):
 
 def link_directions(row):
     """{(dp, port, dp, port)} of one row of `rfctl show links --json`."""
-    a = (int(str(row["src_dp_id"]), 16), int(row["src_dp_port"]))
-    b = (int(str(row["dst_dp_id"]), 16), int(row["dst_dp_port"]))
-    return {a + b}
+    a = (int(row["a_dp_id"], 16), row["a_dp_port"])
+    b = (int(row["b_dp_id"], 16), row["b_dp_port"])
+    return {ends for ends, seen in ((a + b, row["a_to_b"]), (b + a, row["b_to_a"])) if seen}
