@@ -9,15 +9,15 @@
 #include "base/log.h"
 
 static const struct option_spec options[] = {
-    {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 's'},
+    {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 0},
     {"listen", "ENDPOINTS",
      "where switches connect: ptcp:PORT[:ADDRESS], punix:PATH; several, "
      "comma-separated",
-     "ptcp:6653:127.0.0.1", 'l'},
-    {"ct-id", "NUMBER", "controller id of this rfproxy, as in rfserver.csv", "0", 'c'},
+     "ptcp:6653:127.0.0.1", 0},
+    {"ct-id", "NUMBER", "controller id of this rfproxy, as in rfserver.csv", "0", 0},
     {"relay", "ENDPOINT", "the relay socket of rfvs", "ipc:///run/routeflow/relay.ipc",
-     'r'},
-    {"key-file", "FILE", "key of LLDP frames, hexadecimal; required", NULL, 'k'},
+     0},
+    {"key-file", "FILE", "key of LLDP frames, hexadecimal; required", NULL, 0},
     {"curve", "PATH",
      "our CURVE keys, PATH.key and PATH.secret, for tcp:// to rfserver", NULL, 0},
     {"curve-server", "PATH", "rfserver's public CURVE key, PATH.key", NULL, 0},

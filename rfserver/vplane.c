@@ -130,11 +130,12 @@ static void refresh_port(struct server *s, struct dp_key dp)
     const struct server_dp_port *port = dp_port_find(s, dp);
     struct vm_key vm;
     struct vs_key vs;
+    bool carrier;
 
     /* The wire outlives the association: that is what is left to be undone. */
     if ((row && assoc_has_vm(row) && (vm = row->vm, true)) ||
         assoc_configured_vm(s->assoc, dp, &vm)) {
-        if (assoc_wire(s->assoc, vm, &vs, NULL)) {
+        if (assoc_wire(s->assoc, vm, &vs, &carrier)) {
             carrier_set(s, vs, true, port && port->link_lost);
             vlink_set(s, vs, vlink_target(s, row));
         }

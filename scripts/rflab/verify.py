@@ -79,8 +79,8 @@ class Verifier:
         for source, rows in (("rfctl", self.lab.daemons.show("associations")),
                              ("store", records.read(self.lab.state["store"], "rftable"))):
             rows = as_rows(rows)
-            active = {(hex_digits(r["vm_id"], 12), int(r["vm_port"]),
-                       int(str(r["dp_id"]), 16), int(r["dp_port"]))
+            active = {(f"{int(r['vm_id'], 16):012x}", int(r["vm_port"]),
+                       int(r["dp_id"], 16), int(r["dp_port"]))
                       for r in rows if r.get("state") == ACTIVE}
             if active != wanted or len(rows) != len(wanted):
                 states = sorted({str(r.get("state")) for r in rows})
@@ -453,13 +453,6 @@ def find_key(document, key):
 
     walk(document)
     return sum(found) if found else None
-
-
-def hex_digits(value, width):
-    """A MAC address or id, however written, as so many hex digits."""
-    if isinstance(value, int):
-        return f"{value:0{width}x}"
-    return str(value).lower().removeprefix("0x").replace(":", "").zfill(width)
 
 
 def link_directions(row):
