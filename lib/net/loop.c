@@ -14,6 +14,8 @@ struct loop {
     ev_idle idle;             /* Active while some are left: then it does not wait. */
     struct loop_defer *queue; /* Scheduled. */
     struct loop_defer *batch; /* Being run in this iteration. */
+    bool (*done)(void *aux);  /* Of loop_run_until(), or NULL. */
+    void *done_aux;
 };
 
 struct loop_timer {
@@ -94,7 +96,8 @@ static void run_deferred(struct ev_loop *ev, ev_prepare *w, int revents)
         d->list = NULL;
         d->cb(d->aux);
     }
-    if (loop->queue) {
+    /* A deferred call may have brought about what loop_run_until() waits for. */
+    if (loop->queue || (loop->done && loop->done(loop->done_aux))) {
         ev_idle_start(ev, &loop->idle);
     } else {
         ev_idle_stop(ev, &loop->idle);
@@ -154,9 +157,12 @@ bool loop_run_until(struct loop *loop, bool (*done)(void *aux), void *aux,
     struct loop_timer *alarm = loop_timer_create(loop, wake_cb, NULL);
 
     loop_timer_at(alarm, deadline);
+    loop->done = done;
+    loop->done_aux = aux;
     while (!done(aux) && loop_now() < deadline) {
         ev_run(loop->ev, EVRUN_ONCE);
     }
+    loop->done = NULL;
     loop_timer_destroy(alarm);
     return done(aux);
 }

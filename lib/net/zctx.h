@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/* The ZeroMQ context, shared by zsock.c and zauth.c. */
+/* The ZeroMQ context, of zsock.c. */
 struct zctx {
     void *zmq;
     uint64_t n_monitors; /* So that no two inproc names are equal. */

@@ -233,7 +233,8 @@ static struct zsock *zsock_open(struct loop *loop, struct zctx *ctx,
                                 enum zsock_type type, const struct zsock_config *config,
                                 const struct zsock_ops *ops, void *aux, int *ret_error)
 {
-    static const int types[] = {ZMQ_ROUTER, ZMQ_DEALER, ZMQ_PUB, ZMQ_SUB, ZMQ_PAIR};
+    static const int types[] = {ZMQ_ROUTER, ZMQ_DEALER, ZMQ_PUB,
+                                ZMQ_SUB,    ZMQ_PAIR,   ZMQ_REP};
     void *s = zmq_socket(ctx->zmq, types[type]);
 
     if (!s) {

@@ -15,7 +15,7 @@
 #include "net/loop.h"
 
 #define ZCURVE_KEY_LEN 41 /* With the terminator. */
-#define ZCURVE_ERR_LEN 256
+#define ZCURVE_ERR_LEN 640
 
 struct zcurve {
     bool server;

@@ -23,9 +23,16 @@ struct zctx;
 struct zctx *zctx_create(void);
 void zctx_destroy(struct zctx *);
 
-enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER, ZSOCK_PUB, ZSOCK_SUB, ZSOCK_PAIR };
+enum zsock_type {
+    ZSOCK_ROUTER,
+    ZSOCK_DEALER,
+    ZSOCK_PUB,
+    ZSOCK_SUB,
+    ZSOCK_PAIR,
+    ZSOCK_REP,
+};
 
-#define ZSOCK_MAX_FRAMES 3 /* A message with more is dropped and counted. */
+#define ZSOCK_MAX_FRAMES 8 /* A message with more is dropped and counted. */
 #define ZSOCK_SLICE 64
 
 struct zframe {
