@@ -170,8 +170,8 @@ static void read_desc(struct datapath *dp, struct cursor body)
     struct of_desc desc;
 
     if (of_desc_pull(&body, &desc) == OF_OK) {
-        snprintf(dp->description, sizeof dp->description, "%.48s %.32s%s%.64s", desc.hw,
-                 desc.sw, *desc.dp ? ", " : "", desc.dp);
+        snprintf(dp->description, sizeof dp->description, "%.48s%s%.32s%s%.64s",
+                 desc.hw, *desc.sw ? " " : "", desc.sw, *desc.dp ? ", " : "", desc.dp);
     }
 }
 

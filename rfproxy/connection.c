@@ -93,6 +93,7 @@ static void identified(struct conn *conn, const struct of_session_up *up)
 
     conn->stranger = false;
     proxy->n_strangers--;
+    loop_timer_once(conn->timer, 0); /* From now on the session looks for life. */
     if (why) {
         refuse(conn, up->datapath_id, &proxy->strangers, why);
         return;

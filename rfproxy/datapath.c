@@ -208,7 +208,8 @@ void datapath_attach(struct datapath *dp, struct conn *conn, struct of_session *
 
 void datapath_described(struct datapath *dp)
 {
-    log_info("datapath %s is %s", dp->name, dp->description);
+    log_info("datapath %s is %s", dp->name,
+             *dp->description ? dp->description : "of unknown make");
     if (!dp->reported) {
         dp->reported = true;
         datapath_report(dp);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
-#include "keyfile.h"
+#include "daemon/keyfile.h"
 #include "proxy.h"
 
 #define LOG_MODULE "main"

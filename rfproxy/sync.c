@@ -199,6 +199,9 @@ static void give_up_ttl(struct datapath *dp)
 {
     struct pipeline_config config = dp->pipeline;
 
+    if (!config.nw_ttl) {
+        return; /* It was asked once per family. */
+    }
     config.nw_ttl = false;
     log_info("datapath %s: cannot match the TTL: traceroute will not see this hop",
              dp->name);
