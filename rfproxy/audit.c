@@ -170,6 +170,9 @@ static void read_desc(struct datapath *dp, struct cursor body)
     struct of_desc desc;
 
     if (of_desc_pull(&body, &desc) == OF_OK) {
+        if (!strcmp(desc.dp, "None")) {
+            *desc.dp = '\0'; /* What Open vSwitch says when nobody described it. */
+        }
         snprintf(dp->description, sizeof dp->description, "%.48s%s%.32s%s%.64s",
                  desc.hw, *desc.sw ? " " : "", desc.sw, *desc.dp ? ", " : "", desc.dp);
     }

@@ -75,12 +75,14 @@ static void probe_send(struct datapath *dp, const struct dp_port *port)
 
 static int64_t interval(const struct proxy *proxy, struct dp_port *port)
 {
+    if (port->confirmed && proxy->config.fast_links) {
+        return FAST_PROBE_MS;
+    }
     if (port->burst) {
         port->burst--;
         return MIN(PROBE_BURST_MS, proxy->config.lldp_interval_ms);
     }
-    return port->confirmed && proxy->config.fast_links ? FAST_PROBE_MS
-                                                       : proxy->config.lldp_interval_ms;
+    return proxy->config.lldp_interval_ms;
 }
 
 void probe_timer(void *dp_)
@@ -320,6 +322,12 @@ static void effect(struct proxy *proxy, const struct topo_effect *e)
     }
 }
 
+static void topology_wake(struct proxy *proxy, int64_t at)
+{
+    proxy->topo_due = at;
+    loop_timer_at(proxy->topo_timer, at);
+}
+
 void topology_effects(struct proxy *proxy)
 {
     struct topo_effect e;
@@ -328,7 +336,7 @@ void topology_effects(struct proxy *proxy)
         effect(proxy, &e);
     }
     if (!loop_timer_is_set(proxy->topo_timer)) {
-        loop_timer_once(proxy->topo_timer, 0);
+        topology_wake(proxy, loop_now());
     }
 }
 
@@ -336,10 +344,18 @@ void topology_timer(void *proxy_)
 {
     struct proxy *proxy = proxy_;
     const int64_t now = loop_now();
-    int64_t at = topo_tick(proxy->topology, now);
+    const bool fast = proxy->config.fast_links;
 
+    if (now - proxy->topo_due > (fast ? FAST_PROBE_MS : TICK_MS)) {
+        /* We were asleep ourselves: nothing was sent and what came was not read. */
+        const int64_t ms = fast ? FAST_TTL_MS : proxy->config.lldp_interval_ms;
+        log_debug("late by %lld ms: links get %lld ms more",
+                  (long long)(now - proxy->topo_due), (long long)ms);
+        topology_wake(proxy, now + ms);
+        return;
+    }
+    const int64_t at = topo_tick(proxy->topology, now);
     topology_effects(proxy);
     /* What came meanwhile may be due earlier than `at`, but no earlier than its ttl. */
-    loop_timer_at(proxy->topo_timer,
-                  MIN(at, now + (proxy->config.fast_links ? FAST_PROBE_MS : TICK_MS)));
+    topology_wake(proxy, MIN(at, now + (fast ? FAST_PROBE_MS : TICK_MS)));
 }

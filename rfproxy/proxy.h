@@ -75,6 +75,7 @@ struct proxy {
     struct datapath *datapaths; /* By dp_id. */
     struct topology *topology;
     struct loop_timer *topo_timer;
+    int64_t topo_due; /* When it should go off. */
     struct loop_timer *housekeeping;
     struct guard *guards;  /* Replay guards of LLDP senders. */
     uint64_t lldp_counter; /* Of the last frame sent. */

@@ -177,7 +177,10 @@ static void relay_to_dp(struct slowpath *sp, const struct relay_frame *frame)
     struct datapath *dp = datapath_find(sp->proxy, frame->id);
     struct of_actions actions;
 
-    if (!dp || !dp->session) {
+    if (!dp) {
+        return; /* That of another rfproxy: each gets all frames. */
+    }
+    if (!dp->session) {
         drop(sp, "their datapath is not connected");
         return;
     }

@@ -230,6 +230,7 @@ class Bed:
     def kill(self, signum=signal.SIGKILL):
         self.process.send_signal(signum)
         self.process.wait()
+        self.process = None
 
     def connect(self, bridge):
         self.bridges.add(bridge)

@@ -1,5 +1,6 @@
 """rfproxy with real bridges of Open vSwitch: tables, reconnects, links, slow path."""
 
+import signal
 import time
 
 import pytest
@@ -203,11 +204,11 @@ def test_a_download_that_was_cut_short_converges(bed):
     bed.start()
     bed.connect("a")
     bed.peer.wait_line("^DP_UP")
-    download = [f"begin {A}", *plane(A, begin=False), f"bulk {A} {count} 1", f"end {A}"]
-    bed.peer.say(*download)
+    half = [f"begin {A}", *plane(A, begin=False), f"bulk {A} {count // 2} 1"]
+    bed.peer.say(*half)
     wait_for("the download to be under way", lambda: len(bed.switches.flows("a")) > 500)
     bed.kill()
-    assert len(bed.switches.flows("a")) < count, "killed too late"
+    download = [*half, f"bulk {A} {count} 1", f"end {A}"]
     bed.start()
     since = len(bed.peer.lines)
     bed.peer.wait_line("^DP_UP", since=since)
@@ -253,6 +254,71 @@ def test_a_silent_cut_is_seen_by_lldp(bed, switches):
         assert not [x for x in bed.peer.lines[since:] if x.startswith("DP_PORT")]
     finally:
         switches.link("a2", "b2")
+
+
+def test_fast_links_are_lost_within_some_hundred_milliseconds(bed, switches):
+    bed.start("--fast-links", "on")
+    bed.connect("a")
+    bed.connect("b")
+    bed.wait_log("link up")
+    time.sleep(1)  # It must hold, too.
+    assert "link down" not in bed.log()
+    since = len(bed.peer.lines)
+    try:
+        switches.unlink("a2", "b2")
+        for src in (A, B):
+            bed.peer.wait_line(f"^LINK_DIR src={{.*dp_id={src:#018x} .* up=false",
+                               since=since, seconds=0.8)
+    finally:
+        switches.link("a2", "b2")
+
+
+def test_links_survive_a_pause_of_rfproxy_itself(bed):
+    bed.start("--fast-links", "on")
+    bed.connect("a")
+    bed.connect("b")
+    bed.wait_log("link up")
+    bed.process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    bed.process.send_signal(signal.SIGCONT)
+    bed.wait_log("late by")
+    time.sleep(0.5)
+    assert "link down" not in bed.log()
+
+
+def test_a_lost_switch_is_reported_after_the_grace_time_and_forgotten(bed):
+    bed.start("--reconnect-grace", "300ms", "--hold-time", "600ms")
+    bed.connect("a")
+    bed.connect("b")
+    bed.wait_log("link up")
+    settle(bed, A, *plane(A))
+    since = len(bed.peer.lines)
+    bed.switches.vsctl("del-controller", "a")
+    bed.peer.wait_line("^DP_DOWN dp_id=0x0000000000000005", since=since, seconds=3)
+    for src in (A, B):
+        bed.peer.wait_line(f"^LINK_DIR src={{.*dp_id={src:#018x} .* up=false",
+                           since=since)
+    bed.wait_log("datapath 0x0000000000000005: forgotten after")
+    in_sync_b = bed.peer.status(B)
+    bed.connect("a")
+    bed.peer.wait_line("^DP_UP dp_id=0x0000000000000005", since=since)
+    settle(bed, A, *plane(A))
+    assert in_sync_b["changes"] == bed.peer.status(B)["changes"]
+
+
+def test_a_switch_that_lost_everything_gets_it_back(bed):
+    bed.start()
+    bed.connect("a")
+    bed.peer.wait_line("^DP_UP")
+    settle(bed, A, *plane(A))
+    before = {key: value[1:] for key, value in bed.switches.flows("a").items()}
+    bed.switches.vswitchd.kill()
+    bed.switches.vswitchd.wait()
+    bed.switches.start_vswitchd()
+    bed.wait_log("is back")
+    wait_for("the tables", lambda: {key: value[1:] for key, value in
+                                    bed.switches.flows("a").items()} == before, 20)
+    in_sync(bed)
 
 
 def arp(src, n=1):
