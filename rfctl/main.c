@@ -244,6 +244,7 @@ int main(int argc, char **argv)
                 .events = env_or("RF_EVENTS", "ipc:///run/routeflow/events.ipc"),
                 .timeout_ms = 3000}};
 
+    argp_err_exit_status = RFCTL_ERROR;
     daemon_log_to_stderr(LOGL_ERR);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     return run(&a);
