@@ -19,8 +19,8 @@ struct walk {
     struct server *s;
     bson_t steps;
     unsigned n;
-    char missing[400]; /* The first step that is. */
-    char open[400];    /* The first that cannot be judged yet. */
+    char missing[600]; /* The first step that is. */
+    char open[600];    /* The first that cannot be judged yet. */
 };
 
 enum outcome { STEP_OK, STEP_MISSING, STEP_OPEN };
