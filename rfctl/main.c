@@ -132,8 +132,9 @@ static int show(const struct rfctl *ctl, const char *what, const char *const *ar
         }
     } while (next >= 0);
     if (!status) {
-        printer_finish(printer);
+        printer_print(printer);
     }
+    printer_destroy(printer);
     buf_uninit(&body);
     return status;
 }
