@@ -81,8 +81,12 @@ static struct dp_key port_key(const struct datapath *dp, const struct dp_port *p
         .dp_id = dp->id, .ct_id = dp->proxy->config.ct_id, .dp_port = port->no};
 }
 
+/* In a full report too, a port is told with the time when it came up: rfserver, if it
+ * was restarted, need not wait again to know an edge port. */
 static void report_port(struct datapath *dp, const struct dp_port *port, bool gone)
 {
+    const int64_t age = gone ? 0 : loop_now() - port->since;
+
     if (dp->reported) {
         server_send(dp->proxy->server,
                     &(struct msg){.type = MSG_DP_PORT,
@@ -91,7 +95,7 @@ static void report_port(struct datapath *dp, const struct dp_port *port, bool go
                                               .hwaddr = port->hwaddr,
                                               .up = port->up && !gone,
                                               .gone = gone,
-                                              .now_ms = loop_wall_now()}});
+                                              .now_ms = loop_wall_now() - age}});
     }
 }
 
@@ -132,6 +136,9 @@ static void port_set(struct datapath *dp, const struct of_port *p)
     str_copy(port->name, p->name, sizeof port->name);
     port->hwaddr = p->hw_addr;
     port->up = up;
+    if (up != was_up || !port->since) {
+        port->since = loop_now();
+    }
     if (dp->reported && up != was_up) {
         log_info("datapath %s port %u (%s) is %s", dp->name, port->no, port->name,
                  up ? "up" : "down");
