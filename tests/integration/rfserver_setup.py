@@ -194,6 +194,9 @@ class Network:
             self.vs.vlinks() == {(2, 4), (4, 2)}, self.vs.wiring))
         self.bus.until("relays of edge ports at rfvs", lambda: (
             self.vs.relays() == {(5, 1): 1, (6, 1): 3}, self.vs.wiring))
+        self.bus.until("edge and internal ports", lambda: (
+            all([c for _, (c, _) in sorted(self.proxy.plane(dp).of("port").items())] ==
+                ["edge", "internal"] for dp in (5, 6)), self.proxy.planes))
         self.bus.until("END of both datapaths", lambda: (
             all(self.proxy.plane(dp).ends for dp in (5, 6)), self.proxy.planes))
         self.bus.until("END of rfvs and relays", lambda: (
