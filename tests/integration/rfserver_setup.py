@@ -124,14 +124,16 @@ class Server:
         return _rows(self.json("show", "associations"))
 
     def stored(self, collection):
-        database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
+        database = None
         try:
+            database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
             return [json.loads(text) for text, in
                     database.execute(f'select json from "{collection}"')]
         except sqlite3.OperationalError:
-            return []
+            return []   # Not there, or not yet.
         finally:
-            database.close()
+            if database:
+                database.close()
 
     def stored_rows(self):
         return _rows(self.stored("rftable"))
