@@ -203,5 +203,7 @@ void batch_send_all(struct ipc_peer *peer, uint64_t id, struct buf *records)
         }
         sent += whole;
     }
-    buf_pull(records, sent);
+    if (sent) {
+        buf_pull(records, sent);
+    }
 }

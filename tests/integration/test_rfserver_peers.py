@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 import rfpeer
+import rfwire
 import zmq
 from rfserver_setup import A, VS_ID, Network, active_rows, have_programs
 
@@ -93,15 +94,15 @@ def test_hello_that_makes_no_sense_is_refused_with_a_reason(net, fields):
 def test_oversized_message_costs_the_sender_its_connection(net):
     with Calm(net):
         peer = stranger(net, role=rfpeer.CLIENT, peer_id=0x4444)
-        peer.send_raw(rfpeer.encode({"t": "BATCH", "seq": 1, "id": 0x4444,
+        peer.send_raw(rfwire.encode({"t": "BATCH", "seq": 1, "id": 0x4444,
                                      "records": bytes(1 << 20)}))
         net.bus.run(0.5)
         peer.vanish()
 
 
 # What a peer of each role may not say, or not so.
-DP = rfpeer.dp_key(5, 1)
-ZERO_DP = rfpeer.dp_key(0, 1)
+DP = rfwire.dp_key(5, 1)
+ZERO_DP = rfwire.dp_key(0, 1)
 PORT = {"name": "x", "hwaddr": bytes(6), "up": True, "gone": False, "now_ms": 0}
 COUNTERS = dict.fromkeys(("desired", "installed", "pending", "failed", "changes", "audits",
                           "leaks", "punts", "relay_in", "relay_out", "lldp_forged"), 0)
@@ -119,8 +120,8 @@ BAD = [
     (rfpeer.CLIENT, 0x4444, "ACK", {"seq": 5}),
     (rfpeer.CLIENT, 0x4444, "BATCH", {"seq": 1, "id": 0x4444}),
     (rfpeer.PROXY, 1, "BATCH", {"seq": 1, "id": 5, "records": b"\x01\x02"}),
-    (rfpeer.PROXY, 1, "MAPPING_SEEN", {"vm": rfpeer.vm_key(A, 1),
-                                       "vs": rfpeer.vs_key(VS_ID, 2)}),
+    (rfpeer.PROXY, 1, "MAPPING_SEEN", {"vm": rfwire.vm_key(A, 1),
+                                       "vs": rfwire.vs_key(VS_ID, 2)}),
     (rfpeer.CTL, 0, "DP_DOWN", {"dp_id": 5, "ct_id": 0, "reason": "x"}),
     (rfpeer.CTL, 0, "WELCOME", {"version": 1, "epoch": 1, "hold_ms": 1}),
 ]
@@ -138,9 +139,9 @@ IGNORED = [
     ("DP_STATUS", {"dp_id": 5, **STATUS}),
     ("DP_STATUS", {"dp_id": 0, **STATUS}),
     ("FLOW_ERROR", {"dp_id": 0, "what": "x", "error": "y"}),
-    ("LINK_DIR", {"src": rfpeer.dp_key(6, 2), "dst": rfpeer.dp_key(5, 2), "up": False}),
-    ("LINK_DIR", {"src": rfpeer.dp_key(6, 1), "dst": rfpeer.dp_key(5, 1), "up": True}),
-    ("LINK_DIR", {"src": DP, "dst": rfpeer.dp_key(77, 1, 1), "up": True}),
+    ("LINK_DIR", {"src": rfwire.dp_key(6, 2), "dst": rfwire.dp_key(5, 2), "up": False}),
+    ("LINK_DIR", {"src": rfwire.dp_key(6, 1), "dst": rfwire.dp_key(5, 1), "up": True}),
+    ("LINK_DIR", {"src": DP, "dst": rfwire.dp_key(77, 1, 1), "up": True}),
     ("LINK_DIR", {"src": ZERO_DP, "dst": ZERO_DP, "up": True}),
 ]
 
@@ -176,10 +177,10 @@ def test_reports_about_an_rfvs_that_is_none(net):
     with Calm(net):
         for vs_id in (0, 5, VS_ID + 1):
             port = {"name": "x", "up": True, "gone": False}
-            net.vs.send("VS_PORT", vs=rfpeer.vs_key(vs_id, 1), **port)
+            net.vs.send("VS_PORT", vs=rfwire.vs_key(vs_id, 1), **port)
             net.vs.send("VS_DOWN", vs_id=vs_id, reason="x")
-            net.vs.send("MAPPING_SEEN", vm=rfpeer.vm_key(A, 1),
-                        vs=rfpeer.vs_key(vs_id, 1))
+            net.vs.send("MAPPING_SEEN", vm=rfwire.vm_key(A, 1),
+                        vs=rfwire.vs_key(vs_id, 1))
             net.vs.send("VS_STATUS", vs_id=vs_id, vlinks=0, relay_in=0, relay_out=0,
                         dropped=0, mapping_forged=0)
         for vs_id in (0, 5):
@@ -207,18 +208,17 @@ def test_random_messages_of_every_role(net):
     with Calm(net):
         for role, peer_id in ((rfpeer.CLIENT, 0x4444), (rfpeer.PROXY, 9), (rfpeer.CTL, 0)):
             peer = stranger(net, role, peer_id)
+            peer.reconnects, peer.retry_s = True, 0.01
             for _ in range(400):
                 kind, fields = dice.choice(good)
-                data = rfpeer.encode({"t": kind, **spoil(fields)})
+                data = rfwire.encode({"t": kind, **spoil(fields)})
                 if dice.random() < 0.1:
                     at = dice.randrange(len(data))
                     data = data[:at] + bytes([dice.randrange(256)]) + data[at + 1:]
                 peer.send_raw(data)
                 if dice.random() < 0.3:
                     net.bus.run(0.001)
-                if not peer.up:
-                    peer.connect()
-                    peer.when_up()
+                peer.when_up()
             peer.leave()
 
 
@@ -228,7 +228,7 @@ def test_peer_that_does_not_read_costs_little_and_loses_its_session(net):
     peer = stranger(net)
     peer.stalled = True
     peer.socket.rcvhwm = 1
-    request = rfpeer.encode({"t": "REQUEST", "cmd": "status", "args": []})
+    request = rfwire.encode({"t": "REQUEST", "cmd": "status", "args": []})
     for _ in range(20000):
         try:
             peer.socket.send(request, zmq.NOBLOCK)
