@@ -40,8 +40,8 @@ static bool running_mapping(const struct rfctl *ctl, struct mapping *ret)
     bool ok = false;
     char state[IPC_STATE_LEN];
 
-    if (!ipc_request(ctl->server, NULL, "mapping", NULL, 0, ctl->timeout_ms, &body,
-                     &status, state) &&
+    if (!ipc_request(ctl->server, ctl->curve, "mapping", NULL, 0, ctl->timeout_ms,
+                     &body, &status, state) &&
         !status && bson_init_static(&doc, body.data, body.len) &&
         bson_iter_init_find(&it, &doc, "csv") && BSON_ITER_HOLDS_UTF8(&it)) {
         const char *csv = bson_iter_utf8(&it, NULL);

@@ -23,6 +23,9 @@ static const struct option_spec option_table[] = {
     {"isl", "FILE", "inter-switch links of VMs that span datapaths", NULL, 0},
     {"store", "URI", "sqlite:PATH or mongodb://HOST:PORT/DATABASE",
      "sqlite:/var/lib/routeflow/routeflow.db", 0},
+    {"curve", "NAME", "key pair NAME.key, NAME.secret: tcp:// is encrypted", NULL, 0},
+    {"curve-allow", "FILE",
+     "public keys that are let in, a line each, and the id bound to it", NULL, 0},
     {"hold-time", "TIME", "keep state of a lost client, proxy or rfvs so long", "120s",
      0},
     {"datapath-hold", "TIME", "the same for a switch whose own connection is lost",
@@ -64,6 +67,7 @@ static void server_destroy(void *context)
     }
     config_watch_stop(s);
     ipc_server_destroy(s->ipc);
+    zauth_destroy(s->auth);
     vm_destroy_all(s);
     dp_destroy_all(s);
     vs_destroy_all(s);
@@ -102,11 +106,44 @@ static bool open_store(struct server *s, const char *uri)
     return true;
 }
 
+/* CURVE for tcp:// endpoints; local ones are guarded by the file system. */
+static bool open_keys(struct server *s, struct daemon *daemon, const struct options *o,
+                      struct zcurve *curve, const struct zcurve **ret)
+{
+    const char *name = options_get(o, "curve");
+    const char *allow = options_get(o, "curve-allow");
+    char error[ZCURVE_ERR_LEN];
+
+    *ret = NULL;
+    if (!name && !allow) {
+        if (strstr(options_get(o, "listen"), "tcp://")) {
+            log_warn("option curve is not set: whoever reaches tcp:// is let in, "
+                     "unencrypted");
+        }
+        return true;
+    }
+    if (!name || !allow) {
+        log_err("options curve and curve-allow: expected both or neither");
+        return false;
+    }
+    if (zcurve_load(name, NULL, curve, error) ||
+        zauth_create(s->loop, daemon_zctx(daemon), allow, &s->auth, error)) {
+        log_err("option curve: %s", error);
+        return false;
+    }
+    *ret = curve;
+    return true;
+}
+
 static bool open_bus(struct server *s, struct daemon *daemon, const struct options *o)
 {
-    const struct ipc_server_config config = {.epoch = ipc_random_epoch(),
-                                             .hold_ms = s->config.hold_ms};
+    struct zcurve curve;
+    struct ipc_server_config config = {.epoch = ipc_random_epoch(),
+                                       .hold_ms = s->config.hold_ms};
 
+    if (!open_keys(s, daemon, o, &curve, &config.curve)) {
+        return false;
+    }
     s->ipc = ipc_server_create(s->loop, daemon_zctx(daemon), &config, &peers_ops, s);
     return !ipc_server_bind(s->ipc, options_get(o, "listen")) &&
            !ipc_server_bind_events(s->ipc, options_get(o, "events"));
@@ -148,6 +185,12 @@ static void *server_start(struct daemon *daemon, const struct options *o)
 
 static void server_reload(void *context)
 {
+    struct server *s = context;
+    char error[ZCURVE_ERR_LEN];
+
+    if (s->auth && zauth_reload(s->auth, error)) {
+        log_err("%s; the keys in force stay", error);
+    }
     config_load(context);
 }
 

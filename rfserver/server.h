@@ -190,6 +190,7 @@ struct server {
     struct loop *loop;
     struct server_config config;
     struct ipc_server *ipc;
+    struct zauth *auth; /* NULL: no CURVE. */
     struct assoc_table *assoc;
     struct assoc_effects effects;
     struct log_limit refusals; /* Of association events. */

@@ -79,19 +79,20 @@ static void set_int(struct zsock *zs, int option, int value)
 }
 
 /* Options of a connection are taken from the socket at bind and connect: TCP has CURVE,
- * and a UNIX socket is protected by its directory. */
+ * and a UNIX socket is protected by its directory.
+ *
+ * ZMQ_ZAP_DOMAIN stays empty: once set it cannot be cleared again, and the allow-list
+ * would be asked, and refuse, for peers on UNIX sockets too. */
 static void set_curve(struct zsock *zs, const struct zcurve *curve)
 {
     if (!curve) {
         set_int(zs, ZMQ_CURVE_SERVER, 0);
-        zmq_setsockopt(zs->s, ZMQ_ZAP_DOMAIN, "", 0);
         return;
     }
     zmq_setsockopt(zs->s, ZMQ_CURVE_PUBLICKEY, curve->public_key, ZCURVE_KEY_LEN);
     zmq_setsockopt(zs->s, ZMQ_CURVE_SECRETKEY, curve->secret_key, ZCURVE_KEY_LEN);
     if (curve->server) {
         set_int(zs, ZMQ_CURVE_SERVER, 1);
-        zmq_setsockopt(zs->s, ZMQ_ZAP_DOMAIN, "routeflow", strlen("routeflow"));
     } else {
         zmq_setsockopt(zs->s, ZMQ_CURVE_SERVERKEY, curve->server_key, ZCURVE_KEY_LEN);
     }

@@ -29,7 +29,8 @@ class Daemons:
         self.dir = instance.dir
         self.server = f"ipc://{self.dir}/rfserver.ipc"
         self.relay = f"ipc://{self.dir}/relay.ipc"
-        self.key = self.dir / "keys" / "frames.key"
+        self.keys = self.dir / "keys"
+        self.key = self.keys / "frames.key"
         self.mapping = self.dir / "config" / "rfserver.csv"
         self.isl = self.dir / "config" / "rfisl.csv"
         self.config = self.dir / "config" / "routeflow.conf"
@@ -46,6 +47,7 @@ class Daemons:
         (self.dir / "bin").symlink_to(build.resolve())
         self.key.touch(mode=0o600)
         self.key.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        self._make_curve_keys()
         topology = self.network.topology
         if topology.mapping:
             shutil.copy(topology.mapping, self.mapping)
@@ -53,6 +55,26 @@ class Daemons:
             self.mapping.write_text(topology.mapping_text(), encoding="utf-8")
         shutil.copy(CHECKOUT / "config" / "rfisl.csv", self.isl)
         shutil.copy(CHECKOUT / "lxc" / "attach-ports", self.dir / "config")
+
+    def _make_curve_keys(self):
+        """A key pair each for rfserver and every container; whose key is let in."""
+        def generate(name):
+            return self.instance.run(self.program("rfctl"), "keygen",
+                                     self.keys / name).stdout.strip()
+
+        generate("rfserver")
+        (self.keys / "allow").write_text(
+            "".join(f"{generate(node.vm)} {node.vm_id}\n"
+                    for node in self.network.topology.nodes), encoding="ascii")
+
+    def install_keys(self, node, directory):
+        """What the rfclient of a container needs, into its /etc/routeflow."""
+        for source, target in (("frames.key", "frames.key"),
+                               (f"{node.vm}.key", "rfclient.key"),
+                               (f"{node.vm}.secret", "rfclient.secret"),
+                               ("rfserver.key", "rfserver.key")):
+            (directory / target).touch(mode=0o600)
+            (directory / target).write_bytes((self.keys / source).read_bytes())
 
     def store(self):
         """A MongoDB server on this machine if one listens, otherwise a file."""
@@ -73,6 +95,8 @@ class Daemons:
             "rfserver": {"listen": f"tcp://{self.network.server_address}:{SERVER_PORT},"
                                    f"{self.server}",
                          "events": f"ipc://{self.dir}/events.ipc",
+                         "curve": self.keys / "rfserver",
+                         "curve-allow": self.keys / "allow",
                          "mapping": self.mapping, "isl": self.isl, "store": store},
             "rfproxy": {"server": self.server, "ct-id": 0,
                         "listen": "ptcp:6653:127.0.0.1", "relay": self.relay,
@@ -84,6 +108,7 @@ class Daemons:
         """The same of the rfclient in a container, whose files are elsewhere."""
         return {"rfclient": {
             "server": f"tcp://{self.network.server_address}:{SERVER_PORT}",
+            "curve": "/etc/routeflow/rfclient", "curve-server": "/etc/routeflow/rfserver",
             "vm-id": node.vm_id, "key-file": "/etc/routeflow/frames.key"}}
 
     def configure(self, store):

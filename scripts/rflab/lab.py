@@ -86,8 +86,7 @@ class Lab:
             files = self.containers.rootfs(node) / "etc/routeflow"
             (files / "routeflow.conf").write_text(
                 config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
-            (files / "frames.key").touch(mode=0o600)
-            (files / "frames.key").write_bytes(self.daemons.key.read_bytes())
+            self.daemons.install_keys(node, files)
         self.containers.start_all()
         self.ovs.check_ports(self.topology)
         return " ".join(node.vm for node in self.topology.nodes)
