@@ -3,6 +3,7 @@
 #include "rfctl.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,26 +31,58 @@ static bool read_file(const char *path, struct buf *out)
     return true;
 }
 
-/* The mapping in force, as rfserver tells it.  False: it does not answer. */
+static void append_text(const bson_t *doc, const char *key, struct buf *out)
+{
+    bson_iter_t it;
+
+    if (bson_iter_init_find(&it, doc, key) && BSON_ITER_HOLDS_UTF8(&it)) {
+        const char *text = bson_iter_utf8(&it, NULL);
+        buf_put(out, text, strlen(text));
+    }
+}
+
+/* Both files as rfserver has them, in parts.  False: it does not answer. */
+static bool ask_mapping(const struct rfctl *ctl, struct buf *csv, struct buf *isl)
+{
+    char state[IPC_STATE_LEN], offset[32];
+    const char *args[] = {offset};
+    int64_t status, next = 0;
+
+    do {
+        struct buf body = {0};
+        bson_iter_t it;
+        bson_t doc;
+
+        snprintf(offset, sizeof offset, "@%" PRId64, next);
+        bool ok = !ipc_request(ctl->server, ctl->curve, "mapping", args, 1,
+                               ctl->timeout_ms, &body, &status, state) &&
+                  !status && bson_init_static(&doc, body.data, body.len);
+        if (ok) {
+            append_text(&doc, "csv", csv);
+            append_text(&doc, "isl", isl);
+            next = bson_iter_init_find(&it, &doc, "next") ? bson_iter_as_int64(&it) : 0;
+        }
+        buf_uninit(&body);
+        if (!ok) {
+            return false;
+        }
+    } while (next > 0);
+    return true;
+}
+
 static bool running_mapping(const struct rfctl *ctl, struct mapping *ret)
 {
-    struct buf body = {0}, faults = {0};
-    int64_t status;
-    bson_t doc;
-    bson_iter_t it;
+    struct buf csv = {0}, isl = {0}, faults = {0};
     bool ok = false;
-    char state[IPC_STATE_LEN];
 
-    if (!ipc_request(ctl->server, ctl->curve, "mapping", NULL, 0, ctl->timeout_ms,
-                     &body, &status, state) &&
-        !status && bson_init_static(&doc, body.data, body.len) &&
-        bson_iter_init_find(&it, &doc, "csv") && BSON_ITER_HOLDS_UTF8(&it)) {
-        const char *csv = bson_iter_utf8(&it, NULL);
-        const struct mapping_file file = {"rfserver", csv, strlen(csv)};
-        ok = mapping_parse(&file, NULL, ret, &faults);
+    if (ask_mapping(ctl, &csv, &isl)) {
+        const struct mapping_file csv_file = {"rfserver", csv.data, csv.len};
+        const struct mapping_file isl_file = {"rfserver", isl.data, isl.len};
+        ok = mapping_parse(&csv_file, &isl_file, ret, &faults);
     }
+    buf_uninit(&csv);
+    buf_uninit(&isl);
     buf_uninit(&faults);
-    buf_uninit(&body);
     return ok;
 }
 

@@ -144,8 +144,9 @@ static int show(const struct rfctl *ctl, const char *what, const char *const *ar
         }
     } while (next >= 0);
     if (!status) {
-        printer_finish(printer);
+        printer_print(printer);
     }
+    printer_destroy(printer);
     buf_uninit(&body);
     return status;
 }
@@ -279,6 +280,7 @@ int main(int argc, char **argv)
 
     struct zcurve curve;
 
+    argp_err_exit_status = RFCTL_ERROR;
     daemon_log_to_stderr(LOGL_ERR);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (a.curve_own || a.curve_server) {

@@ -191,7 +191,7 @@ static void print_cells(const struct printer *p, char *const *cells)
     }
 }
 
-void printer_finish(struct printer *p)
+void printer_print(struct printer *p)
 {
     char *titles[MAX_COLUMNS];
 
@@ -206,6 +206,10 @@ void printer_finish(struct printer *p)
             print_cells(p, &p->cells[i * MAX_COLUMNS]);
         }
     }
+}
+
+void printer_destroy(struct printer *p)
+{
     for (size_t i = 0; i < p->n_rows; i++) {
         for (int k = 0; k < p->n_columns; k++) {
             free(p->cells[i * MAX_COLUMNS + (size_t)k]);

@@ -11,14 +11,14 @@
 void print_json_value(const bson_iter_t *, struct buf *out);
 void print_json(const bson_t *, bool is_array, struct buf *out);
 
-/* A table that comes in several answers.  The rows are kept until print_table_end(), so
+/* A table that comes in several answers.  The rows are kept until printer_print(), so
  * that columns are aligned over all of them. */
 struct printer;
 struct printer *printer_create(bool json);
 /* One answer; *ret_next is the offset of the rest, or -1. */
 void printer_add(struct printer *, const bson_t *answer, int64_t *ret_next);
-/* Prints what was added and frees the printer. */
-void printer_finish(struct printer *);
+void printer_print(struct printer *);
+void printer_destroy(struct printer *);
 
 /* {item: value, section: {item: value}} */
 void print_record(const bson_t *, bool json);

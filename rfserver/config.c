@@ -80,23 +80,12 @@ static void apply_row(struct server *s, enum assoc_event_kind kind,
                         .kind = kind, .now = loop_now(), .vm = row->vm, .dp = row->dp});
 }
 
-/* The datapaths of these rows have another VM now, or none: they get it whole. */
-static void restart_planes(struct server *s, const struct mapping_row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct server_dp *dp = dp_find(s, rows[i].dp.dp_id);
-        if (dp && dp->connected && dp->phase != PLANE_BEGIN) {
-            plane_start(dp);
-        }
-    }
-}
-
 static void apply(struct server *s, struct mapping *mapping)
 {
+    struct mapping before = s->mapping;
     struct mapping_diff diff;
 
-    mapping_diff(&s->mapping, mapping, &diff);
-    mapping_uninit(&s->mapping);
+    mapping_diff(&before, mapping, &diff);
     s->mapping = *mapping;
     for (size_t i = 0; i < diff.n_removed; i++) {
         apply_row(s, ASSOC_CONFIG_DEL, &diff.removed[i]);
@@ -104,13 +93,13 @@ static void apply(struct server *s, struct mapping *mapping)
     for (size_t i = 0; i < diff.n_added; i++) {
         apply_row(s, ASSOC_CONFIG_ADD, &diff.added[i]);
     }
-    restart_planes(s, diff.removed, diff.n_removed);
-    restart_planes(s, diff.added, diff.n_added);
-    journal_mapping(s, &diff);
+    plane_remap(s);
+    journal_mapping(s, &diff, &before);
     journal_event(s, "mapping", "%s: %zu rows (%zu added, %zu removed, %zu unchanged)",
                   s->config.mapping_path, s->mapping.n_rows, diff.n_added,
                   diff.n_removed, diff.n_same);
     mapping_diff_uninit(&diff);
+    mapping_uninit(&before);
 }
 
 bool config_load(struct server *s)

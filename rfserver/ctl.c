@@ -146,21 +146,52 @@ int ctl_error(struct ctl_request *r, const char *format, ...)
     return 1;
 }
 
-/* The mapping in force, as a file that `rfctl check` compares with. */
+#define MAPPING_ROWS 2000 /* Of one reply. */
+
+static void put_isls(const struct mapping *mapping, struct buf *out)
+{
+    char eth[2][ETH_STRLEN];
+
+    buf_printf(out, "vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,"
+                    "rem_eth_addr\n");
+    for (size_t i = 0; i < mapping->n_isls; i++) {
+        const struct mapping_isl *isl = &mapping->isls[i];
+        buf_printf(out, "%llx,%u,%llx,%u,%s,%u,%llx,%u,%s\n",
+                   (unsigned long long)isl->vm_id, isl->a.ct_id,
+                   (unsigned long long)isl->a.dp_id, isl->a.dp_port,
+                   eth_format(isl->a_eth, eth[0]), isl->b.ct_id,
+                   (unsigned long long)isl->b.dp_id, isl->b.dp_port,
+                   eth_format(isl->b_eth, eth[1]));
+    }
+}
+
+/* The mapping in force, as files that `rfctl check` compares with, in several replies:
+ * `csv` is a part of rfserver.csv, `next` the offset of the next one. */
 static int ctl_mapping(struct ctl_request *r)
 {
-    struct buf csv = {0};
+    const struct mapping *mapping = &r->server->mapping;
+    struct buf csv = {0}, isl = {0};
+    size_t first = MIN(r->offset, mapping->n_rows);
+    size_t end = MIN(first + MAPPING_ROWS, mapping->n_rows);
 
-    buf_printf(&csv, "vm_id,vm_port,ct_id,dp_id,dp_port\n");
-    for (size_t i = 0; i < r->server->mapping.n_rows; i++) {
-        const struct mapping_row *row = &r->server->mapping.rows[i];
+    if (!first) {
+        buf_printf(&csv, "vm_id,vm_port,ct_id,dp_id,dp_port\n");
+        put_isls(mapping, &isl);
+    }
+    for (size_t i = first; i < end; i++) {
+        const struct mapping_row *row = &mapping->rows[i];
         buf_printf(&csv, "%llx,%u,%u,%llx,%u\n", (unsigned long long)row->vm.vm_id,
                    row->vm.vm_port, row->dp.ct_id, (unsigned long long)row->dp.dp_id,
                    row->dp.dp_port);
     }
     BSON_APPEND_UTF8(r->doc, "csv", buf_cstr(&csv));
+    BSON_APPEND_UTF8(r->doc, "isl", buf_cstr(&isl));
     BSON_APPEND_UTF8(r->doc, "path", r->server->config.mapping_path);
+    if (end < mapping->n_rows) {
+        BSON_APPEND_INT64(r->doc, "next", (int64_t)end);
+    }
     buf_uninit(&csv);
+    buf_uninit(&isl);
     return 0;
 }
 

@@ -69,6 +69,19 @@ static void port_gone(struct server_dp *dp, struct server_dp_port *port)
     free(port);
 }
 
+static void dp_destroy(struct server_dp *dp)
+{
+    struct server_dp_port *port, *tmp;
+
+    HASH_ITER (hh, dp->ports, port, tmp) {
+        HASH_DEL(dp->ports, port);
+        free(port);
+    }
+    HASH_DEL(dp->server->dps, dp);
+    loop_timer_destroy(dp->hold);
+    free(dp);
+}
+
 /* The datapath is gone for good, or its proxy is. */
 static void dp_lost(struct server_dp *dp)
 {
@@ -81,7 +94,12 @@ static void dp_lost(struct server_dp *dp)
                   "datapath 0x%016llx stays away: its ports are given up",
                   (unsigned long long)dp->id);
     journal_datapath(dp->server, dp);
+    proxy_listen(dp->server, dp->ct_id);
     server_wake(dp->server);
+    if (!plane_vm_of(dp->server, dp->id)) { /* Nobody waits for it. */
+        journal_forget_datapath(dp->server, dp->id);
+        dp_destroy(dp);
+    }
 }
 
 static void hold_over(void *aux)
@@ -89,18 +107,15 @@ static void hold_over(void *aux)
     dp_lost(aux);
 }
 
-static struct server_dp *dp_get(struct server *s, uint64_t dp_id, uint32_t ct_id)
+static struct server_dp *dp_create(struct server *s, uint64_t dp_id, uint32_t ct_id)
 {
-    struct server_dp *dp = dp_find(s, dp_id);
+    struct server_dp *dp = xcalloc(1, sizeof *dp);
 
-    if (!dp) {
-        dp = xcalloc(1, sizeof *dp);
-        dp->id = dp_id;
-        dp->server = s;
-        dp->ct_id = ct_id;
-        dp->hold = loop_timer_create(s->loop, hold_over, dp);
-        HASH_ADD(hh, s->dps, id, sizeof dp->id, dp);
-    }
+    dp->id = dp_id;
+    dp->server = s;
+    dp->ct_id = ct_id;
+    dp->hold = loop_timer_create(s->loop, hold_over, dp);
+    HASH_ADD(hh, s->dps, id, sizeof dp->id, dp);
     return dp;
 }
 
@@ -109,14 +124,7 @@ void dp_destroy_all(struct server *s)
     struct server_dp *dp, *tmp;
 
     HASH_ITER (hh, s->dps, dp, tmp) {
-        struct server_dp_port *port, *next;
-        HASH_ITER (hh, dp->ports, port, next) {
-            HASH_DEL(dp->ports, port);
-            free(port);
-        }
-        HASH_DEL(s->dps, dp);
-        loop_timer_destroy(dp->hold);
-        free(dp);
+        dp_destroy(dp);
     }
 }
 
@@ -161,8 +169,13 @@ static void handle_sync_begin(struct server *s, struct ipc_peer *peer)
  * name are not given up at once. */
 static void handle_sync_end(struct server *s, struct ipc_peer *peer)
 {
+    struct server_proxy *proxy = proxy_find(s, (uint32_t)ipc_peer_id(peer));
     struct server_dp *dp, *tmp;
 
+    if (proxy) {
+        proxy->synced = true;
+        server_topology(s);
+    }
     HASH_ITER (hh, s->dps, dp, tmp) {
         if (!dp->seen && !dp->peer && dp->ct_id == (uint32_t)ipc_peer_id(peer) &&
             HASH_COUNT(dp->ports)) {
@@ -174,14 +187,25 @@ static void handle_sync_end(struct server *s, struct ipc_peer *peer)
 static void handle_dp_up(struct server *s, struct ipc_peer *peer,
                          const struct msg_dp_up *up)
 {
-    struct server_dp *dp = dp_get(s, up->dp_id, up->ct_id);
+    struct server_dp *dp = dp_find(s, up->dp_id);
     struct server_dp_port *port, *tmp;
 
-    if (dp->peer && dp->peer != peer) {
-        log_warn("datapath 0x%016llx reported by %s is connected through %s already",
-                 (unsigned long long)dp->id, ipc_peer_name(peer),
-                 ipc_peer_name(dp->peer));
+    if (!up->dp_id || dpid_is_virtual(up->dp_id) || up->ct_id != ipc_peer_id(peer)) {
+        log_warn_limited(&s->strange,
+                         "%s reports a datapath 0x%016llx of controller %u: expected a "
+                         "real switch (not 0, not under 0x72667673) of its own",
+                         ipc_peer_name(peer), (unsigned long long)up->dp_id, up->ct_id);
         return;
+    }
+    if (dp && dp->peer && dp->peer != peer) {
+        log_warn_limited(
+            &s->strange,
+            "datapath 0x%016llx reported by %s is connected through %s already",
+            (unsigned long long)dp->id, ipc_peer_name(peer), ipc_peer_name(dp->peer));
+        return;
+    }
+    if (!dp) {
+        dp = dp_create(s, up->dp_id, up->ct_id);
     }
     if (dp->ct_id != up->ct_id) {
         HASH_ITER (hh, dp->ports, port, tmp) {
@@ -193,6 +217,7 @@ static void handle_dp_up(struct server *s, struct ipc_peer *peer,
         port->seen = false;
     }
     dp->ports_pending = true;
+    dp->has_status = false;
     dp->peer = peer;
     dp->seen = true;
     dp->connected = true;
@@ -204,6 +229,7 @@ static void handle_dp_up(struct server *s, struct ipc_peer *peer,
     journal_event(s, "datapath", "datapath 0x%016llx connected from %s",
                   (unsigned long long)dp->id, dp->address);
     journal_datapath(s, dp);
+    proxy_listen(s, dp->ct_id);
     plane_start(dp);
 }
 
@@ -261,8 +287,24 @@ static void handle_dp_status(struct server *s, struct server_dp *dp,
     }
 }
 
+/* A switch that refuses one entry may refuse thousands; the history is for more. */
+static void handle_flow_error(struct server *s, const struct msg_flow_error *m)
+{
+    struct log_limit *limit = &s->flow_refusals;
+    unsigned before = limit->suppressed;
+
+    log_warn_limited(limit, "datapath 0x%016llx refuses %s: %s",
+                     (unsigned long long)m->dp_id, m->what, m->error);
+    if (limit->suppressed <= before) {
+        journal_event(s, "error", "datapath 0x%016llx refuses %s: %s",
+                      (unsigned long long)m->dp_id, m->what, m->error);
+    }
+}
+
 void dp_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
 {
+    bool of_one = m->type == MSG_DP_DOWN || m->type == MSG_DP_PORT ||
+                  m->type == MSG_DP_STATUS || m->type == MSG_FLOW_ERROR;
     uint64_t dp_id = m->type == MSG_DP_DOWN      ? m->dp_down.dp_id
                      : m->type == MSG_DP_PORT    ? m->dp_port.dp.dp_id
                      : m->type == MSG_DP_STATUS  ? m->dp_status.dp_id
@@ -270,7 +312,7 @@ void dp_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
                                                  : 0;
     struct server_dp *dp = dp_find(s, dp_id);
 
-    if (dp_id && (!dp || dp->peer != peer)) {
+    if (of_one && (!dp || dp->peer != peer)) {
         return; /* About a datapath that this proxy does not have. */
     }
     switch ((int)m->type) {
@@ -291,15 +333,13 @@ void dp_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         handle_dp_port(s, dp, &m->dp_port);
         break;
     case MSG_LINK_DIR:
-        links_report(s, &m->link_dir);
+        links_report(s, peer, &m->link_dir);
         break;
     case MSG_DP_STATUS:
         handle_dp_status(s, dp, &m->dp_status);
         break;
     case MSG_FLOW_ERROR:
-        journal_event(s, "error", "datapath 0x%016llx refuses %s: %s",
-                      (unsigned long long)dp_id, m->flow_error.what,
-                      m->flow_error.error);
+        handle_flow_error(s, &m->flow_error);
         break;
     }
     server_wake(s);

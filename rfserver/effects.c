@@ -4,6 +4,7 @@
 
 #define LOG_MODULE "server"
 #include "base/log.h"
+#include "base/util.h"
 
 void server_wake(struct server *s)
 {
@@ -44,12 +45,10 @@ static void carry_out(struct server *s, const struct assoc_effect *e)
     case ASSOC_SEND_PORT_CONFIG:
         vm_send_port_config(s, e->vm);
         break;
-    case ASSOC_ACTIVATED:
-        vm_send_port_config(s, e->vm); /* No more mapping frames, please. */
-        break;
     case ASSOC_CARRIER:
         vplane_carrier(s, e->vs, e->on);
         break;
+    case ASSOC_ACTIVATED:
     case ASSOC_DEACTIVATED:
     case ASSOC_RELAY_ADD:
     case ASSOC_RELAY_DEL:
@@ -63,8 +62,13 @@ void server_assoc(struct server *s, const struct assoc_event *event)
         log_warn_limited(&s->refusals, "%s", s->effects.reason);
         return;
     }
+    bool asked = false;
     for (size_t i = 0; i < s->effects.n; i++) {
         carry_out(s, &s->effects.v[i]);
+        asked |= s->effects.v[i].kind == ASSOC_ASK_MAPPING;
+    }
+    if (asked) {
+        vs_replay_early(s);
     }
     server_wake(s);
 }
@@ -115,10 +119,26 @@ static void topology_effect(struct server *s, const struct topo_effect *e)
     }
 }
 
+/* While a proxy is telling what it has, a port whose link it has not come to must not
+ * be taken for an edge port: control traffic is let out there. */
+static int64_t tick(struct server *s)
+{
+    struct server_proxy *proxy, *tmp;
+    int64_t now = loop_now();
+    int64_t wait = now;
+
+    HASH_ITER (hh, s->proxies, proxy, tmp) {
+        if (!proxy->synced) {
+            wait = MAX(wait, proxy->since + s->config.classify_ms);
+        }
+    }
+    return wait > now ? wait : topo_tick(s->topo, now);
+}
+
 void server_topology(struct server *s)
 {
     struct topo_effect e;
-    int64_t next = topo_tick(s->topo, loop_now());
+    int64_t next = tick(s);
 
     while (topo_next_effect(s->topo, &e)) {
         topology_effect(s, &e);
@@ -127,22 +147,54 @@ void server_topology(struct server *s)
     server_wake(s);
 }
 
+static bool hold_time_over(struct server *s)
+{
+    return loop_now() - s->started >= s->config.hold_ms;
+}
+
 bool server_dp_settled(struct server *s, uint64_t dp_id)
 {
-    struct server_vm *vm = vm_find(s, plane_vm_of(s, dp_id));
+    uint64_t vm_id = plane_vm_of(s, dp_id);
+    struct server_vm *vm = vm_find(s, vm_id);
     struct server_dp *dp = dp_find(s, dp_id);
+    const struct assoc_row *row = NULL;
 
-    if (loop_now() - s->started >= s->config.hold_ms) {
+    if (hold_time_over(s) || !vm_id) {
         return true;
     }
-    if (!vm || !vm->synced) {
+    if (!vm || !vm->synced || !dp || dp->ports_pending) {
         return false;
     }
-    const struct assoc_row *row = NULL;
     while ((row = assoc_next_of_dp(s->assoc, dp->ct_id, dp_id, row))) {
         if (row->state == ASSOC_ASSOCIATED) {
             return false;
         }
     }
     return true;
+}
+
+/* A switch that is away may only be slow to come back, but not for ever. */
+bool server_settled(struct server *s)
+{
+    struct server_proxy *proxy, *next_proxy;
+    struct server_pair *pair, *next_pair;
+    bool patient =
+        loop_now() - s->started < MAX(s->config.classify_ms, s->config.dp_hold_ms);
+
+    if (hold_time_over(s)) {
+        return true;
+    }
+    HASH_ITER (hh, s->proxies, proxy, next_proxy) {
+        if (!proxy->synced) {
+            return false;
+        }
+    }
+    HASH_ITER (hh, s->pairs, pair, next_pair) {
+        const struct server_dp *dp = dp_find(s, pair->dp_id);
+        bool connected = dp && dp->connected;
+        if (connected ? !server_dp_settled(s, pair->dp_id) : patient) {
+            return false;
+        }
+    }
+    return s->proxies != NULL;
 }

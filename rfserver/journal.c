@@ -194,6 +194,18 @@ void journal_client(struct server *s, const struct server_vm *vm)
     bson_destroy(&doc);
 }
 
+void journal_forget_datapath(struct server *s, uint64_t dp_id)
+{
+    char id[ID_STRLEN];
+    store_remove(s->store, STORE_DATAPATHS, id_format(dp_id, id));
+}
+
+void journal_forget_client(struct server *s, uint64_t vm_id)
+{
+    char id[ID_STRLEN];
+    store_remove(s->store, STORE_CLIENTS, id_format(vm_id, id));
+}
+
 static char *config_id(const struct mapping_row *row)
 {
     return xasprintf("%012llx/%u", (unsigned long long)row->vm.vm_id, row->vm.vm_port);
@@ -214,11 +226,16 @@ static void put_config(struct server *s, const struct mapping_row *row)
     free(id);
 }
 
+static char *isl_id(const struct mapping_isl *isl)
+{
+    return xasprintf("%012llx/%u/%llx/%u", (unsigned long long)isl->vm_id, isl->a.ct_id,
+                     (unsigned long long)isl->a.dp_id, isl->a.dp_port);
+}
+
 static void put_isl(struct server *s, const struct mapping_isl *isl)
 {
     bson_t doc = BSON_INITIALIZER;
-    char *id = xasprintf("%012llx/%llx/%u", (unsigned long long)isl->vm_id,
-                         (unsigned long long)isl->a.dp_id, isl->a.dp_port);
+    char *id = isl_id(isl);
     char eth[ETH_STRLEN];
 
     append_id(&doc, "vm_id", isl->vm_id);
@@ -231,7 +248,8 @@ static void put_isl(struct server *s, const struct mapping_isl *isl)
     free(id);
 }
 
-void journal_mapping(struct server *s, const struct mapping_diff *diff)
+void journal_mapping(struct server *s, const struct mapping_diff *diff,
+                     const struct mapping *before)
 {
     for (size_t i = 0; i < diff->n_removed; i++) {
         char *id = config_id(&diff->removed[i]);
@@ -240,6 +258,11 @@ void journal_mapping(struct server *s, const struct mapping_diff *diff)
     }
     for (size_t i = 0; i < diff->n_added; i++) {
         put_config(s, &diff->added[i]);
+    }
+    for (size_t i = 0; diff->isl_changed && i < before->n_isls; i++) {
+        char *id = isl_id(&before->isls[i]);
+        store_remove(s->store, STORE_ISL, id);
+        free(id);
     }
     for (size_t i = 0; i < s->mapping.n_isls; i++) {
         put_isl(s, &s->mapping.isls[i]);

@@ -45,9 +45,7 @@ static void each_second(void *aux)
 
 static void topology_due(void *aux)
 {
-    struct server *s = aux;
-    topo_tick(s->topo, loop_now());
-    server_topology(s);
+    server_topology(aux);
 }
 
 static void flush(void *aux)
@@ -74,6 +72,7 @@ static void server_destroy(void *context)
     proxy_destroy_all(s);
     relay_destroy_all(s);
     links_destroy_all(s);
+    plane_destroy_all(s);
     if (s->store) {
         store_flush(s->store, 2000);
         store_close(s->store);

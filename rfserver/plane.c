@@ -7,21 +7,91 @@
 
 #include "server.h"
 
+#include <stdlib.h>
+
+#define LOG_MODULE "plane"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "wire/record.h"
 
 /* Batches are filled up to here, so that the record that crosses it still fits. */
 #define BATCH_FULL (WIRE_BATCH_MAX - RECORD_MAX_LEN)
 
+/* Who belongs to whom.  One VM has one datapath in this version: of a VM that spans
+ * several (rfisl.csv), the one named first in the mapping gets the routes. */
+
+static struct server_pair *pair_find(struct server *s, uint64_t dp_id)
+{
+    struct server_pair *pair;
+    HASH_FIND(hh, s->pairs, &dp_id, sizeof dp_id, pair);
+    return pair;
+}
+
+static struct server_pair *pair_of_vm(struct server *s, uint64_t vm_id)
+{
+    struct server_pair *pair;
+    HASH_FIND(hh_vm, s->pairs_by_vm, &vm_id, sizeof vm_id, pair);
+    return pair;
+}
+
 uint64_t plane_vm_of(struct server *s, uint64_t dp_id)
 {
+    const struct server_pair *pair = pair_find(s, dp_id);
+    return pair ? pair->vm_id : 0;
+}
+
+uint64_t plane_dp_of(struct server *s, uint64_t vm_id)
+{
+    const struct server_pair *pair = pair_of_vm(s, vm_id);
+    return pair ? pair->dp_id : 0;
+}
+
+static void pair_add(struct server *s, uint64_t dp_id, uint64_t vm_id)
+{
+    const struct server_pair *other = pair_of_vm(s, vm_id);
+    struct server_pair *pair = xcalloc(1, sizeof *pair);
+
+    pair->dp_id = dp_id;
+    HASH_ADD(hh, s->pairs, dp_id, sizeof pair->dp_id, pair);
+    if (other) {
+        log_warn("vm 0x%012llx spans the datapaths 0x%016llx and 0x%016llx: only the "
+                 "first one gets its routes",
+                 (unsigned long long)vm_id, (unsigned long long)other->dp_id,
+                 (unsigned long long)dp_id);
+    } else {
+        pair->vm_id = vm_id;
+        HASH_ADD(hh_vm, s->pairs_by_vm, vm_id, sizeof pair->vm_id, pair);
+    }
+}
+
+void plane_destroy_all(struct server *s)
+{
+    struct server_pair *pair, *tmp;
+
+    HASH_CLEAR(hh_vm, s->pairs_by_vm);
+    HASH_ITER (hh, s->pairs, pair, tmp) {
+        HASH_DEL(s->pairs, pair);
+        free(pair);
+    }
+}
+
+void plane_remap(struct server *s)
+{
+    struct server_dp *dp, *tmp;
+
+    plane_destroy_all(s);
     for (size_t i = 0; i < s->mapping.n_rows; i++) {
-        if (s->mapping.rows[i].dp.dp_id == dp_id) {
-            return s->mapping.rows[i].vm.vm_id;
+        const struct mapping_row *row = &s->mapping.rows[i];
+        if (!pair_find(s, row->dp.dp_id)) {
+            pair_add(s, row->dp.dp_id, row->vm.vm_id);
         }
     }
-    return 0;
+    HASH_ITER (hh, s->dps, dp, tmp) {
+        if (dp->connected && dp->plane_vm != plane_vm_of(s, dp->id)) {
+            plane_start(dp);
+        }
+    }
 }
 
 static struct rib *rib_of(struct server_dp *dp)
@@ -38,6 +108,7 @@ static void set_phase(struct server_dp *dp, enum plane_phase phase)
 
 void plane_start(struct server_dp *dp)
 {
+    dp->plane_vm = plane_vm_of(dp->server, dp->id);
     set_phase(dp, PLANE_BEGIN);
     server_wake(dp->server);
 }
@@ -82,27 +153,33 @@ static bool fill(struct server_dp *dp, struct rib *rib, struct buf *out)
     return out->len > 0;
 }
 
-static void dp_flush(struct server_dp *dp)
+/* Sends one batch, if there is anything to send and room for it. */
+static bool dp_send(struct server_dp *dp)
 {
-    struct rib *rib = rib_of(dp);
     struct buf out = {0};
+    bool sent = dp->peer && dp->connected && ipc_peer_batch_room(dp->peer) &&
+                fill(dp, rib_of(dp), &out) &&
+                /* If not, the session is about to end: the next one starts afresh. */
+                !ipc_peer_batch_send(dp->peer, dp->id, &out);
 
-    while (ipc_peer_batch_room(dp->peer) && fill(dp, rib, &out)) {
-        if (ipc_peer_batch_send(dp->peer, dp->id, &out)) {
-            break; /* The session is about to end: the next one starts afresh. */
-        }
-        buf_clear(&out);
-    }
     buf_uninit(&out);
+    return sent;
 }
 
+/* In turns: a change of one datapath must not wait for the download of another, with
+ * which it shares the window of a proxy. */
 void plane_flush(struct server *s)
 {
-    struct server_dp *dp, *tmp;
+    struct server_dp *dp = dp_find(s, s->plane_turn);
+    unsigned idle = 0;
 
-    HASH_ITER (hh, s->dps, dp, tmp) {
-        if (dp->peer && dp->connected) {
-            dp_flush(dp);
+    while (idle < HASH_COUNT(s->dps)) {
+        dp = dp && dp->hh.next ? dp->hh.next : s->dps;
+        if (dp_send(dp)) {
+            s->plane_turn = dp->id;
+            idle = 0;
+        } else {
+            idle++;
         }
     }
 }

@@ -6,14 +6,26 @@
 
 #include "base/util.h"
 
-/* A restarted proxy has heard every link by then: probes go out each second, and a link
- * is lost after three. */
-#define LISTEN_MS 4000
-
 static void listened(void *aux)
 {
     struct server_proxy *proxy = aux;
     links_sweep(proxy->server, proxy->ct_id);
+}
+
+struct server_proxy *proxy_find(struct server *s, uint32_t ct_id)
+{
+    struct server_proxy *proxy;
+    HASH_FIND(hh, s->proxies, &ct_id, sizeof ct_id, proxy);
+    return proxy;
+}
+
+void proxy_listen(struct server *s, uint32_t ct_id)
+{
+    struct server_proxy *proxy = proxy_find(s, ct_id);
+
+    if (proxy) {
+        loop_timer_once(proxy->sweep, LINKS_LISTEN_MS);
+    }
 }
 
 static void proxy_free(struct server *s, struct server_proxy *proxy)
@@ -32,10 +44,10 @@ void proxy_peer_up(struct server *s, struct ipc_peer *peer)
     proxy->server = s;
     proxy->peer = peer;
     proxy->since = loop_now();
-    proxy->relay_full = true;
+    proxy->phase = PLANE_BEGIN;
     proxy->sweep = loop_timer_create(s->loop, listened, proxy);
-    loop_timer_once(proxy->sweep, LISTEN_MS);
     HASH_ADD(hh, s->proxies, ct_id, sizeof proxy->ct_id, proxy);
+    proxy_listen(s, proxy->ct_id);
     links_peer_up(s, proxy->ct_id);
     journal_event(s, "proxy", "controller %u connected (%s)", proxy->ct_id,
                   ipc_peer_name(peer));
@@ -53,6 +65,7 @@ void proxy_peer_down(struct server *s, struct ipc_peer *peer, const char *reason
     journal_event(s, "proxy", "controller %llu (%s) lost: %s",
                   (unsigned long long)ipc_peer_id(peer), ipc_peer_name(peer), reason);
     dp_proxy_lost(s, peer);
+    server_topology(s); /* It may have waited for the end of the report. */
 }
 
 void proxy_destroy_all(struct server *s)

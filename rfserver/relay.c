@@ -21,12 +21,13 @@ static struct server_relay *relay_find(struct server *s, struct dp_key dp)
 static void tell(struct server *s, const struct server_relay *r, bool remove)
 {
     const struct record_relay record = {.dp = r->dp, .vs = r->vs};
-    struct server_proxy *proxy;
+    struct server_proxy *proxy = proxy_find(s, r->dp.ct_id);
 
-    HASH_FIND(hh, s->proxies, &r->dp.ct_id, sizeof r->dp.ct_id, proxy);
-    if (proxy && !proxy->relay_full) {
+    if (proxy && proxy->phase != PLANE_BEGIN) {
         record_put_relay(&proxy->outbox, &record, remove);
-        proxy->relay_full = proxy->outbox.len > WIRE_BATCH_MAX;
+        if (proxy->outbox.len > WIRE_BATCH_MAX) {
+            proxy->phase = PLANE_BEGIN; /* It does not read: all of it, later. */
+        }
     }
     if (r->edge) {
         struct buf *out = vplane_outbox(s, r->vs.vs_id);
@@ -87,8 +88,7 @@ static void put_full(struct server *s, struct server_proxy *proxy)
                              &(struct record_relay){.dp = r->dp, .vs = r->vs}, false);
         }
     }
-    record_put_end(&proxy->outbox);
-    proxy->relay_full = false;
+    proxy->phase = PLANE_OPEN;
 }
 
 void relay_flush(struct server *s)
@@ -96,8 +96,12 @@ void relay_flush(struct server *s)
     struct server_proxy *proxy, *tmp;
 
     HASH_ITER (hh, s->proxies, proxy, tmp) {
-        if (proxy->relay_full && ipc_peer_batch_room(proxy->peer)) {
+        if (proxy->phase == PLANE_BEGIN && ipc_peer_batch_room(proxy->peer)) {
             put_full(s, proxy);
+        }
+        if (proxy->phase == PLANE_OPEN && server_settled(s)) {
+            record_put_end(&proxy->outbox);
+            proxy->phase = PLANE_DONE;
         }
         batch_send_all(proxy->peer, 0, &proxy->outbox);
     }

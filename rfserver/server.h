@@ -85,6 +85,7 @@ struct server_dp {
     bool connected;
     bool seen;          /* In the proxy's full report that is under way. */
     bool ports_pending; /* DP_UP came, the DP_STATUS that ends its port list did not. */
+    uint64_t plane_vm;  /* Whose routes its download is of. */
     int64_t since;
     char address[64];
     char description[160];
@@ -103,6 +104,8 @@ struct server_vs_port {
     uint32_t number;
     bool seen;
     bool up;
+    /* Its mapping frame was seen before its row was there (vm_id 0: none). */
+    struct vm_key early;
     char name[32];
     UT_hash_handle hh;
 };
@@ -166,10 +169,18 @@ struct server_proxy {
     struct ipc_peer *peer;
     int64_t since;
     struct server *server;
+    bool synced;              /* Its full report is complete. */
     struct loop_timer *sweep; /* Of directions that it has not reported again. */
-    bool relay_full;          /* The whole relay map is to be sent. */
+    enum plane_phase phase;   /* Of its relay map. */
     struct buf outbox;
     UT_hash_handle hh;
+};
+
+/* A datapath and the VM whose routes it gets, by the mapping. */
+struct server_pair {
+    uint64_t dp_id;
+    uint64_t vm_id; /* 0: another datapath has that VM's routes. */
+    UT_hash_handle hh, hh_vm;
 };
 
 struct server_event {
@@ -193,7 +204,10 @@ struct server {
     struct zauth *auth; /* NULL: no CURVE. */
     struct assoc_table *assoc;
     struct assoc_effects effects;
-    struct log_limit refusals; /* Of association events. */
+    struct log_limit refusals;      /* Of association events. */
+    struct log_limit early;         /* Mapping frames before their row. */
+    struct log_limit strange;       /* What a peer may not report. */
+    struct log_limit flow_refusals; /* By switches. */
     struct topology *topo;
     struct loop_timer *topo_timer;
     struct loop_defer *flush; /* Sends what this turn of the loop has made due. */
@@ -208,6 +222,8 @@ struct server {
     struct server_dir *dirs;
 
     struct mapping mapping;
+    struct server_pair *pairs, *pairs_by_vm;
+    uint64_t plane_turn; /* Datapath that sent the last batch. */
     struct config_watch *watch;
     char mapping_error[512]; /* First fault of the last reload, "" if it was good. */
     int64_t mapping_loaded_wall;
@@ -242,19 +258,30 @@ void dp_destroy_all(struct server *);
 /* proxies.c */
 void proxy_peer_up(struct server *, struct ipc_peer *);
 void proxy_peer_down(struct server *, struct ipc_peer *, const char *reason);
+struct server_proxy *proxy_find(struct server *, uint32_t ct_id);
+/* A datapath has come or is given up: its links are looked at again, in a while. */
+void proxy_listen(struct server *, uint32_t ct_id);
 void proxy_destroy_all(struct server *);
 
 /* links.c */
-void links_report(struct server *, const struct msg_link_dir *);
+/* A restarted proxy has heard every link by then: probes go out each second, and a link
+ * is lost after three. */
+#define LINKS_LISTEN_MS 4000
+void links_report(struct server *, struct ipc_peer *, const struct msg_link_dir *);
 void links_peer_up(struct server *, uint32_t ct_id);
-/* What was not reported again since links_peer_up() is lost. */
+/* What was not reported again since links_peer_up() is lost, unless one of its ends has
+ * been back for less than LINKS_LISTEN_MS or may still come back. */
 void links_sweep(struct server *, uint32_t ct_id);
 void links_destroy_all(struct server *);
 
 /* plane.c */
 void plane_start(struct server_dp *); /* Download from the beginning. */
 void plane_flush(struct server *);    /* As far as windows allow. */
+void plane_destroy_all(struct server *);
+/* The mapping has changed: who belongs to whom, and downloads where that is new. */
+void plane_remap(struct server *);
 uint64_t plane_vm_of(struct server *, uint64_t dp_id); /* 0: not mapped. */
+uint64_t plane_dp_of(struct server *, uint64_t vm_id); /* 0: not mapped. */
 const char *plane_phase_text(struct server_dp *);
 /* Sends records that were queued, cut into batches, as far as the window allows, and
  * takes what was sent out of the queue.  NULL peer: nothing. */
@@ -265,6 +292,8 @@ void vs_peer_up(struct server *, struct ipc_peer *);
 void vs_peer_down(struct server *, struct ipc_peer *, const char *reason);
 void vs_message(struct server *, struct ipc_peer *, const struct msg *);
 struct server_vs *vs_find(struct server *, uint64_t vs_id);
+/* Rows that were just associated: some of their mapping frames may have come early. */
+void vs_replay_early(struct server *);
 void vs_destroy_all(struct server *);
 
 /* vplane.c */
@@ -275,6 +304,7 @@ void vplane_refresh(struct server *, struct dp_key);
 struct buf *vplane_outbox(struct server *, uint64_t vs_id);
 void vplane_carrier(struct server *, struct vs_key, bool on);
 void vplane_release(struct server *, struct vs_key); /* No row is there any more. */
+void vplane_port_gone(struct server *, struct vs_key);
 void vplane_clear(struct server_vs *);
 void vplane_flush(struct server *);
 void vplane_start(struct server_vs *); /* Full download. */
@@ -298,6 +328,8 @@ void server_wake(struct server *);
 /* Whether the VM's report and the associations of this datapath are complete, so that
  * what has not been named may be swept. */
 bool server_dp_settled(struct server *, uint64_t dp_id);
+/* The same of everything: virtual links and relays depend on more than one datapath. */
+bool server_settled(struct server *);
 
 /* config.c */
 struct config_watch;
@@ -314,7 +346,11 @@ void journal_row(struct server *, const struct assoc_effect *);
 void journal_link(struct server *, struct dp_key a, struct dp_key b, bool up);
 void journal_datapath(struct server *, const struct server_dp *);
 void journal_client(struct server *, const struct server_vm *);
-void journal_mapping(struct server *, const struct mapping_diff *);
+void journal_mapping(struct server *, const struct mapping_diff *,
+                     const struct mapping *before);
+/* Of no more interest. */
+void journal_forget_datapath(struct server *, uint64_t dp_id);
+void journal_forget_client(struct server *, uint64_t vm_id);
 /* Wall clock of a moment of the monotonic clock, ms since 1970. */
 int64_t journal_wall(int64_t at);
 

@@ -120,6 +120,21 @@ int show_links(struct ctl_request *r)
     return 0;
 }
 
+static int by_dp_id(const struct server_dp *a, const struct server_dp *b)
+{
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+static int by_port(const struct server_dp_port *a, const struct server_dp_port *b)
+{
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+static int by_vm_id(const struct server_vm *a, const struct server_vm *b)
+{
+    return (a->id > b->id) - (a->id < b->id);
+}
+
 static void put_port(struct table *t, struct server *s, const struct server_dp *dp,
                      const struct server_dp_port *port)
 {
@@ -146,8 +161,10 @@ int show_ports(struct ctl_request *r)
                 "dp_id:DATAPATH,dp_port:PORT,name:NAME,state:STATE,class:CLASS,"
                 "association:ASSOCIATION,since:SINCE",
                 r->offset);
+    HASH_SORT(r->server->dps, by_dp_id);
     HASH_ITER (hh, r->server->dps, dp, tmp) {
         struct server_dp_port *port, *next;
+        HASH_SORT(dp->ports, by_port);
         HASH_ITER (hh, dp->ports, port, next) {
             if (table_row(&t)) {
                 put_port(&t, r->server, dp, port);
@@ -169,6 +186,7 @@ int show_datapaths(struct ctl_request *r)
                 "desired:DESIRED,installed:INSTALLED,failed:FAILED,changes:CHANGES,"
                 "punts:PUNTS,leaks:LEAKS,since:SINCE",
                 r->offset);
+    HASH_SORT(r->server->dps, by_dp_id);
     HASH_ITER (hh, r->server->dps, dp, tmp) {
         uint64_t vm_id = plane_vm_of(r->server, dp->id);
         if (!table_row(&t)) {
@@ -206,6 +224,7 @@ int show_clients(struct ctl_request *r)
                 "vm_id:VM,name:CLIENT,state:STATE,ports:PORTS,routes:ROUTES,"
                 "neighbors:NEIGHBORS,unresolved:UNRESOLVED,since:SINCE",
                 r->offset);
+    HASH_SORT(r->server->vms, by_vm_id);
     HASH_ITER (hh, r->server->vms, vm, tmp) {
         struct rib_counts counts;
         if (!table_row(&t)) {

@@ -28,6 +28,11 @@ static bool parse_filter(struct ctl_request *r, struct filter *ret)
             ret->has_prefix = true;
         } else if (ctl_dp_parse(arg, &dp_id) && dp_find(r->server, dp_id)) {
             ret->vm_id = plane_vm_of(r->server, dp_id);
+            if (!ret->vm_id) {
+                ctl_error(r, "datapath %s is in no line of %s: it gets no routes", arg,
+                          r->server->config.mapping_path);
+                return false;
+            }
         } else if (!ctl_vm_parse(r->server, arg, &ret->vm_id) ||
                    !vm_find(r->server, ret->vm_id)) {
             ctl_error(r,

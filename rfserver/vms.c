@@ -17,6 +17,20 @@ struct server_vm *vm_find(struct server *s, uint64_t vm_id)
     return vm;
 }
 
+static void vm_destroy(struct server_vm *vm)
+{
+    struct server_vm_port *port, *tmp;
+
+    HASH_ITER (hh, vm->ports, port, tmp) {
+        HASH_DEL(vm->ports, port);
+        free(port);
+    }
+    HASH_DEL(vm->server->vms, vm);
+    rib_destroy(vm->rib);
+    loop_timer_destroy(vm->hold);
+    free(vm);
+}
+
 static void hold_over(void *aux)
 {
     struct server_vm *vm = aux;
@@ -38,6 +52,10 @@ static void hold_over(void *aux)
     }
     journal_client(s, vm);
     server_wake(s);
+    if (!plane_dp_of(s, vm->id)) { /* Nobody waits for it: it may never come again. */
+        journal_forget_client(s, vm->id);
+        vm_destroy(vm);
+    }
 }
 
 struct server_vm *vm_get(struct server *s, uint64_t vm_id)
@@ -61,15 +79,7 @@ void vm_destroy_all(struct server *s)
     struct server_vm *vm, *tmp;
 
     HASH_ITER (hh, s->vms, vm, tmp) {
-        struct server_vm_port *port, *next;
-        HASH_ITER (hh, vm->ports, port, next) {
-            HASH_DEL(vm->ports, port);
-            free(port);
-        }
-        HASH_DEL(s->vms, vm);
-        rib_destroy(vm->rib);
-        loop_timer_destroy(vm->hold);
-        free(vm);
+        vm_destroy(vm);
     }
 }
 
@@ -234,7 +244,7 @@ void vm_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         }
     }
     if (error) {
-        log_warn("%s: batch refused: %s", vm->name, error);
+        log_warn_limited(&s->strange, "%s: batch refused: %s", vm->name, error);
         ipc_peer_drop(peer, error);
     }
     vm->batches++;

@@ -2,8 +2,8 @@
  *
  * Two directions of a virtual link exist while the real link is confirmed and both of
  * its ports have active associations in one RFVS.  A port loses carrier while its
- * datapath port is down (the association says so), and after its confirmed link was
- * lost, until it is confirmed again or the port goes down and up. */
+ * datapath port is down (the association says so), and, while active, after its
+ * confirmed link was lost, until it is confirmed again or the port goes down and up. */
 
 #include "server.h"
 
@@ -136,7 +136,9 @@ static void refresh_port(struct server *s, struct dp_key dp)
     if ((row && assoc_has_vm(row) && (vm = row->vm, true)) ||
         assoc_configured_vm(s->assoc, dp, &vm)) {
         if (assoc_wire(s->assoc, vm, &vs, &carrier)) {
-            carrier_set(s, vs, true, port && port->link_lost);
+            /* Not before it is active: without carrier it could not become so. */
+            carrier_set(s, vs, true,
+                        port && port->link_lost && row && row->state == ASSOC_ACTIVE);
             vlink_set(s, vs, vlink_target(s, row));
         }
     }
@@ -159,6 +161,14 @@ void vplane_release(struct server *s, struct vs_key key)
         vlink_set(s, key, 0);
         carrier_set(s, key, true, false);
     }
+}
+
+/* Another port may have this number next: whatever was wanted of the old one ends. */
+void vplane_port_gone(struct server *s, struct vs_key key)
+{
+    vlink_set(s, key, 0);
+    carrier_set(s, key, true, false);
+    carrier_set(s, key, false, false);
 }
 
 void vplane_clear(struct server_vs *vs)
@@ -201,33 +211,12 @@ static void put_all(struct server_vs *vs)
     vs->phase = PLANE_OPEN;
 }
 
-/* What rfvs has may be swept once every datapath has settled, and the links of each
- * proxy had their chance to be reported. */
-static bool settled(struct server *s)
-{
-    struct server_dp *dp, *tmp;
-    size_t n = 0;
-
-    if (loop_now() - s->started >= s->config.hold_ms) {
-        return true;
-    }
-    HASH_ITER (hh, s->dps, dp, tmp) {
-        if (plane_vm_of(s, dp->id)) {
-            n++;
-            if (dp->connected && !server_dp_settled(s, dp->id)) {
-                return false;
-            }
-        }
-    }
-    return n > 0 && loop_now() - s->started >= s->config.classify_ms;
-}
-
 static void vs_flush(struct server_vs *vs)
 {
     if (vs->phase == PLANE_BEGIN) {
         put_all(vs);
     }
-    if (vs->phase == PLANE_OPEN && settled(vs->server)) {
+    if (vs->phase == PLANE_OPEN && server_settled(vs->server)) {
         record_put_end(&vs->outbox);
         vs->phase = PLANE_DONE;
     }

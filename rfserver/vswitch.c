@@ -31,6 +31,7 @@ static void port_gone(struct server_vs *vs, struct server_vs_port *port)
                   (unsigned long long)vs->id, port->number, port->name);
     server_assoc(s, &(struct assoc_event){
                         .kind = ASSOC_VS_PORT_GONE, .now = loop_now(), .vs = key});
+    vplane_port_gone(s, key);
     HASH_DEL(vs->ports, port);
     free(port);
 }
@@ -50,6 +51,7 @@ static void hold_over(void *aux)
     server_assoc(s, &(struct assoc_event){.kind = ASSOC_VS_LOST,
                                           .now = loop_now(),
                                           .vs = {.vs_id = vs->id}});
+    vplane_clear(vs); /* Its wires have ended: every port has carrier again. */
 }
 
 static struct server_vs *vs_get(struct server *s, uint64_t vs_id)
@@ -118,6 +120,13 @@ void vs_peer_down(struct server *s, struct ipc_peer *peer, const char *reason)
 static void handle_vs_up(struct server *s, struct ipc_peer *peer,
                          const struct msg_vs_up *m)
 {
+    if (!dpid_is_virtual(m->vs_id)) {
+        log_warn_limited(
+            &s->strange,
+            "%s reports an RFVS 0x%016llx: expected an id under 0x72667673",
+            ipc_peer_name(peer), (unsigned long long)m->vs_id);
+        return;
+    }
     struct server_vs *vs = vs_get(s, m->vs_id);
     struct server_vs_port *port, *tmp;
 
@@ -157,6 +166,61 @@ static void handle_vs_port(struct server_vs *vs, const struct msg_vs_port *m)
     str_copy(port->name, m->name, sizeof port->name);
 }
 
+static void handle_mapping_seen(struct server *s, struct server_vs *vs,
+                                const struct msg_mapping_seen *m)
+{
+    const struct assoc_row *row = assoc_by_vm(s->assoc, m->vm);
+    struct server_vs_port *port = port_find(vs, m->vs.vs_port);
+    char vm_text[KEY_STRLEN], vs_text[KEY_STRLEN];
+
+    if (!port) {
+        log_warn_limited(&s->strange,
+                         "mapping frame of %s at %s, which has no such port",
+                         vm_key_format(m->vm, vm_text), vs_key_format(m->vs, vs_text));
+    } else if (!row || row->state == ASSOC_IDLE_CLIENT) {
+        /* rfvs reports what it knows as soon as it is connected: after a restart of
+         * rfserver that is before clients and switches are back, and nobody else could
+         * tell of a port that has no carrier. */
+        log_info_limited(&s->early,
+                         "mapping frame of %s at %s is kept until its ports "
+                         "are associated",
+                         vm_key_format(m->vm, vm_text), vs_key_format(m->vs, vs_text));
+        port->early = m->vm;
+    } else {
+        server_assoc(
+            s, &(struct assoc_event){
+                   .kind = ASSOC_MAPPING, .now = loop_now(), .vm = m->vm, .vs = m->vs});
+    }
+}
+
+static void replay_early(struct server_vs *vs, struct server_vs_port *port)
+{
+    struct server *s = vs->server;
+    struct vm_key vm = port->early;
+    const struct assoc_row *row = vm.vm_id ? assoc_by_vm(s->assoc, vm) : NULL;
+
+    if (row && row->state == ASSOC_ASSOCIATED) {
+        port->early = (struct vm_key){0};
+        server_assoc(
+            s, &(struct assoc_event){.kind = ASSOC_MAPPING,
+                                     .now = loop_now(),
+                                     .vm = vm,
+                                     .vs = {.vs_id = vs->id, .vs_port = port->number}});
+    }
+}
+
+void vs_replay_early(struct server *s)
+{
+    struct server_vs *vs, *next;
+
+    HASH_ITER (hh, s->vss, vs, next) {
+        struct server_vs_port *port, *next_port;
+        HASH_ITER (hh, vs->ports, port, next_port) {
+            replay_early(vs, port);
+        }
+    }
+}
+
 static void handle_vs_status(struct server_vs *vs, const struct msg_vs_status *m)
 {
     struct server_vs_port *port, *tmp;
@@ -188,14 +252,17 @@ static void handle_sync(struct server *s, struct ipc_peer *peer, bool end)
 
 void vs_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
 {
+    bool of_one = m->type == MSG_VS_DOWN || m->type == MSG_VS_PORT ||
+                  m->type == MSG_VS_STATUS || m->type == MSG_MAPPING_SEEN;
     uint64_t vs_id = m->type == MSG_VS_DOWN     ? m->vs_down.vs_id
                      : m->type == MSG_VS_PORT   ? m->vs_port.vs.vs_id
                      : m->type == MSG_VS_STATUS ? m->vs_status.vs_id
+                     : of_one                   ? m->mapping_seen.vs.vs_id
                                                 : 0;
     struct server_vs *vs = vs_find(s, vs_id);
 
-    if (vs_id && (!vs || vs->peer != peer)) {
-        return;
+    if (of_one && (!vs || vs->peer != peer)) {
+        return; /* About an RFVS that is not connected here. */
     }
     switch ((int)m->type) {
     case MSG_SYNC_BEGIN:
@@ -215,10 +282,7 @@ void vs_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         handle_vs_status(vs, &m->vs_status);
         break;
     case MSG_MAPPING_SEEN:
-        server_assoc(s, &(struct assoc_event){.kind = ASSOC_MAPPING,
-                                              .now = loop_now(),
-                                              .vm = m->mapping_seen.vm,
-                                              .vs = m->mapping_seen.vs});
+        handle_mapping_seen(s, vs, &m->mapping_seen);
         break;
     }
     server_wake(s);

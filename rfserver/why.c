@@ -5,8 +5,9 @@
  *   ② the port has an active association            ⑤ the container has told its routes
  *   ③ LLDP has found what is at the other end       ⑥ the flow entries are installed
  *
- * The answer is {steps: [{step, name, ok, text, fix}], verdict}.  ok is null where a
- * step cannot be judged before an earlier one is done. */
+ * The answer is {steps: [{step, name, ok, text, fix}], verdict, ok}.  A step's ok is
+ * null where it cannot be judged before an earlier one is done.  The verdict is the
+ * first step that is missing. */
 
 #include "ctl.h"
 
@@ -18,17 +19,19 @@ struct walk {
     struct server *s;
     bson_t steps;
     unsigned n;
-    char verdict[400]; /* Of the first step that is missing. */
-    bool failed;
+    char missing[600]; /* The first step that is. */
+    char open[600];    /* The first that cannot be judged yet. */
 };
 
 enum outcome { STEP_OK, STEP_MISSING, STEP_OPEN };
 
-static void step(struct walk *w, const char *name, enum outcome outcome,
-                 const char *fix, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+enum { STEP_SWITCH, STEP_ASSOCIATION, STEP_LINK, STEP_VPLANE, STEP_ROUTES, STEP_FLOWS };
 
-static void step(struct walk *w, const char *name, enum outcome outcome,
+static void step(struct walk *w, int number, const char *name, enum outcome outcome,
+                 const char *fix, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
+static void step(struct walk *w, int number, const char *name, enum outcome outcome,
                  const char *fix, const char *format, ...)
 {
     static const char *const numbers[] = {"①", "②", "③", "④", "⑤", "⑥"};
@@ -39,13 +42,16 @@ static void step(struct walk *w, const char *name, enum outcome outcome,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (outcome == STEP_MISSING && !w->failed) {
-        w->failed = true;
-        str_copy(w->verdict, text, sizeof w->verdict);
+    if (outcome != STEP_OK) {
+        char *first = outcome == STEP_MISSING ? w->missing : w->open;
+        if (!*first) {
+            snprintf(first, sizeof w->missing, "%s %s: %s", numbers[number], name,
+                     text);
+        }
     }
     snprintf(index, sizeof index, "%u", w->n);
     BSON_APPEND_DOCUMENT_BEGIN(&w->steps, index, &doc);
-    BSON_APPEND_UTF8(&doc, "step", numbers[MIN(w->n, 5)]);
+    BSON_APPEND_UTF8(&doc, "step", numbers[number]);
     BSON_APPEND_UTF8(&doc, "name", name);
     if (outcome == STEP_OPEN) {
         BSON_APPEND_NULL(&doc, "ok");
@@ -68,26 +74,28 @@ static bool why_switch(struct walk *w, struct dp_key dp)
     id_format(dp.dp_id, id);
     if (!d) {
         step(
-            w, name, STEP_MISSING,
+            w, STEP_SWITCH, name, STEP_MISSING,
             "point the switch at rfproxy: ovs-vsctl set-controller BRIDGE "
             "tcp:ADDRESS:6653; compare its id: ovs-vsctl get bridge BRIDGE datapath_id",
             "datapath %s has never connected", id);
     } else if (!d->connected) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_SWITCH, name, STEP_MISSING,
              "see that the switch and rfproxy run and reach each other",
              "datapath %s is not connected: %s", id, d->reason);
     } else if (!port) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_SWITCH, name, STEP_MISSING,
              "correct the dp_port of the mapping, or add the port to the switch "
              "(rfctl show ports)",
              "datapath %s is connected, but has no port %u", id, dp.dp_port);
     } else if (!port->up) {
-        step(w, name, STEP_MISSING, "plug in the cable, or set the interface up",
+        step(w, STEP_SWITCH, name, STEP_MISSING,
+             "plug in the cable, or set the interface up",
              "datapath %s is connected, but its port %u (%s) is down", id, dp.dp_port,
              port->name);
     } else {
-        step(w, name, STEP_OK, "", "datapath %s is connected, port %u (%s) is up", id,
-             dp.dp_port, port->name);
+        step(w, STEP_SWITCH, name, STEP_OK, "",
+             "datapath %s is connected, port %u (%s) is up", id, dp.dp_port,
+             port->name);
         return true;
     }
     return false;
@@ -100,7 +108,7 @@ static bool why_association(struct walk *w, struct vm_key vm, bool dp_ok)
     const struct assoc_row *row = assoc_by_vm(w->s->assoc, vm);
 
     if (!v || !v->peer) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_ASSOCIATION, name, STEP_MISSING,
              "see that the container runs, that rfclient runs in it, and that it "
              "reaches "
              "rfserver over the management bridge",
@@ -109,24 +117,25 @@ static bool why_association(struct walk *w, struct vm_key vm, bool dp_ok)
         return false;
     }
     if (!row) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_ASSOCIATION, name, STEP_MISSING,
              "give the container an interface ethN for port N (lxc.net.N.name)",
              "client %s is connected, but has no port %u", v->name, vm.vm_port);
         return false;
     }
     switch (row->state) {
     case ASSOC_ACTIVE:
-        step(w, name, STEP_OK, "", "active, at RFVS port %u", row->vs.vs_port);
+        step(w, STEP_ASSOCIATION, name, STEP_OK, "", "active, at RFVS port %u",
+             row->vs.vs_port);
         return true;
     case ASSOC_ASSOCIATED:
-        step(w, name, STEP_MISSING,
+        step(w, STEP_ASSOCIATION, name, STEP_MISSING,
              "see that RFVS is connected to rfvs (rfctl show status), that the "
              "container's interface is up and plugged into RFVS, and that rfclient and "
              "rfvs use the same key file",
              "associated, but no mapping frame was seen at RFVS");
         return false;
     default:
-        step(w, name, dp_ok ? STEP_MISSING : STEP_OPEN,
+        step(w, STEP_ASSOCIATION, name, dp_ok ? STEP_MISSING : STEP_OPEN,
              "see rfctl show associations and rfctl show events", "%s",
              assoc_state_name(row->state));
         return false;
@@ -141,30 +150,31 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
     struct dp_key peer;
 
     if (!topo_port_class(w->s->topo, dp, ret_class)) {
-        step(w, name, STEP_OPEN, "", "the port is not up");
+        step(w, STEP_LINK, name, STEP_OPEN, "", "the port is not up");
         return false;
     }
     if (topo_peer(w->s->topo, dp, &peer)) {
-        step(w, name, STEP_OK, "", "confirmed by LLDP in both directions: %s",
-             dp_key_format(peer, key));
+        step(w, STEP_LINK, name, STEP_OK, "",
+             "confirmed by LLDP in both directions: %s", dp_key_format(peer, key));
         return true;
     }
     switch (*ret_class) {
     case PORT_EDGE:
-        step(w, name, STEP_OK, "", "an edge port: no LLDP of ours was heard");
+        step(w, STEP_LINK, name, STEP_OK, "",
+             "an edge port: no LLDP of ours was heard");
         return true;
     case PORT_PROBING:
-        step(w, name, STEP_MISSING, "wait a few seconds",
+        step(w, STEP_LINK, name, STEP_MISSING, "wait a few seconds",
              "the port has just come up; whether it is an edge port is not known yet");
         return false;
     case PORT_BLOCKED:
-        step(w, name, STEP_MISSING, "change the configuration of this port",
+        step(w, STEP_LINK, name, STEP_MISSING, "change the configuration of this port",
              "the port is blocked by configuration");
         return false;
     case PORT_INTERNAL:
         break;
     }
-    step(w, name, STEP_MISSING,
+    step(w, STEP_LINK, name, STEP_MISSING,
          "see that both switches are connected and that the cable carries frames in "
          "both "
          "directions (rfctl show links); a switch between them must pass LLDP",
@@ -179,21 +189,23 @@ static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_clas
     uint32_t to;
 
     if (!row || row->state != ASSOC_ACTIVE) {
-        step(w, name, STEP_OPEN, "", "waits for the association");
+        step(w, STEP_VPLANE, name, STEP_OPEN, "", "waits for the association");
         return false;
     }
     vs = vs_find(w->s, row->vs.vs_id);
     if (!vs || !vs->connected) {
-        step(w, name, STEP_MISSING, "see that rfvs and RFVS run and are connected",
+        step(w, STEP_VPLANE, name, STEP_MISSING,
+             "see that rfvs and RFVS run and are connected",
              "RFVS is not connected: %s", vs ? vs->reason : "unknown");
         return false;
     }
     if (class == PORT_EDGE) {
-        step(w, name, STEP_OK, "", "control frames are relayed between switch and VM");
+        step(w, STEP_VPLANE, name, STEP_OK, "",
+             "control frames are relayed between switch and VM");
         return true;
     }
     if (!vplane_vlink(w->s, row->vs, &to)) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_VPLANE, name, STEP_MISSING,
              "look for the port at the other end: rfctl show links, then rfctl why for "
              "it",
              "RFVS has no virtual link from port %u: the association at the other end "
@@ -202,8 +214,8 @@ static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_clas
              row->vs.vs_port);
         return false;
     }
-    step(w, name, STEP_OK, "", "RFVS port %u is linked with port %u", row->vs.vs_port,
-         to);
+    step(w, STEP_VPLANE, name, STEP_OK, "", "RFVS port %u is linked with port %u",
+         row->vs.vs_port, to);
     return true;
 }
 
@@ -214,20 +226,20 @@ static void why_routes(struct walk *w, uint64_t vm_id)
     struct rib_counts counts;
 
     if (!vm || !vm->synced) {
-        step(w, name, STEP_OPEN, "", "the client has not reported yet");
+        step(w, STEP_ROUTES, name, STEP_OPEN, "", "the client has not reported yet");
         return;
     }
     rib_counts(vm->rib, &counts);
     if (counts.unresolved) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_ROUTES, name, STEP_MISSING,
              "rfctl show routes names them; ping the gateway from within the container",
              "%zu routes told, but %zu gateways do not answer ARP or ND", counts.routes,
              counts.unresolved);
     } else if (counts.routes) {
-        step(w, name, STEP_OK, "", "%zu routes and %zu neighbours told", counts.routes,
-             counts.neighs);
+        step(w, STEP_ROUTES, name, STEP_OK, "", "%zu routes and %zu neighbours told",
+             counts.routes, counts.neighs);
     } else {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_ROUTES, name, STEP_MISSING,
              "look into the container: vtysh -c 'show ip route', ip route",
              "the container has no routes");
     }
@@ -239,22 +251,22 @@ static void why_flows(struct walk *w, uint64_t dp_id)
     struct server_dp *dp = dp_find(w->s, dp_id);
 
     if (!dp || !dp->connected) {
-        step(w, name, STEP_OPEN, "", "the datapath is not connected");
+        step(w, STEP_FLOWS, name, STEP_OPEN, "", "the datapath is not connected");
     } else if (dp->phase != PLANE_DONE) {
-        step(w, name, STEP_OPEN, "",
+        step(w, STEP_FLOWS, name, STEP_OPEN, "",
              "sent as known so far; complete once the VM and its ports have settled");
     } else if (!dp->has_status) {
-        step(w, name, STEP_OPEN, "", "rfproxy has not reported yet");
+        step(w, STEP_FLOWS, name, STEP_OPEN, "", "rfproxy has not reported yet");
     } else if (dp->status.failed) {
-        step(w, name, STEP_MISSING,
+        step(w, STEP_FLOWS, name, STEP_MISSING,
              "see rfctl show events; rfproxy tries again by itself",
              "%llu entries are refused by the switch: %s",
              (unsigned long long)dp->status.failed, dp->last_error);
     } else if (!dp->status.in_sync) {
-        step(w, name, STEP_OPEN, "", "%llu changes are under way",
+        step(w, STEP_FLOWS, name, STEP_OPEN, "", "%llu changes are under way",
              (unsigned long long)dp->status.pending);
     } else {
-        step(w, name, STEP_OK, "", "%llu entries installed and confirmed",
+        step(w, STEP_FLOWS, name, STEP_OK, "", "%llu entries installed and confirmed",
              (unsigned long long)dp->status.installed);
     }
 }
@@ -268,9 +280,10 @@ static void walk_begin(struct walk *w, struct ctl_request *r)
 static int walk_end(struct walk *w, struct ctl_request *r, const char *good)
 {
     bson_append_array_end(r->doc, &w->steps);
-    BSON_APPEND_UTF8(r->doc, "verdict", w->failed ? w->verdict : good);
-    BSON_APPEND_BOOL(r->doc, "ok", !w->failed);
-    return w->failed ? 2 : 0;
+    const char *verdict = *w->missing ? w->missing : *w->open ? w->open : good;
+    BSON_APPEND_UTF8(r->doc, "verdict", verdict);
+    BSON_APPEND_BOOL(r->doc, "ok", verdict == good);
+    return verdict == good ? 0 : 2;
 }
 
 static int why_port(struct ctl_request *r, struct vm_key vm)
@@ -299,17 +312,6 @@ static int why_port(struct ctl_request *r, struct vm_key vm)
     return walk_end(&w, r, "nothing is missing: this port routes");
 }
 
-/* The datapath that is mapped to this VM. */
-static uint64_t dp_of_vm(struct server *s, uint64_t vm_id)
-{
-    for (size_t i = 0; i < s->mapping.n_rows; i++) {
-        if (s->mapping.rows[i].vm.vm_id == vm_id) {
-            return s->mapping.rows[i].dp.dp_id;
-        }
-    }
-    return 0;
-}
-
 static void why_prefix_in(struct walk *w, struct server_vm *vm,
                           const struct ip_prefix *prefix)
 {
@@ -326,24 +328,26 @@ static void why_prefix_in(struct walk *w, struct server_vm *vm,
     prefix_format(&match, p);
     switch (info.verdict.reason) {
     case RIB_OK:
-        step(w, vm->name, STEP_OK, "", "vm %s forwards by %s", mac, p);
+        step(w, STEP_ROUTES, vm->name, STEP_OK, "", "vm %s forwards by %s", mac, p);
         break;
     case RIB_NO_ROUTE:
-        step(w, vm->name, STEP_MISSING,
+        step(w, STEP_ROUTES, vm->name, STEP_MISSING,
              "ask its routing suite: vtysh -c 'show ip route' in the container",
              "vm %s has no route for %s", mac, p);
         break;
     case RIB_QUEUED:
-        step(w, vm->name, STEP_OPEN, "", "vm %s: %s is being sent", mac, p);
+        step(w, STEP_ROUTES, vm->name, STEP_OPEN, "", "vm %s: %s is being sent", mac,
+             p);
         break;
     default:
-        step(w, vm->name, STEP_MISSING, "rfctl why VM PORT tells more about a port",
-             "vm %s: %s: %s", mac, p, rib_verdict_format(&info.verdict, text));
+        step(w, STEP_ROUTES, vm->name, STEP_MISSING,
+             "rfctl why VM PORT tells more about a port", "vm %s: %s: %s", mac, p,
+             rib_verdict_format(&info.verdict, text));
         break;
     }
-    struct server_dp *dp = dp_find(w->s, dp_of_vm(w->s, vm->id));
+    struct server_dp *dp = dp_find(w->s, plane_dp_of(w->s, vm->id));
     if (info.verdict.reason == RIB_OK && (!dp || !dp->connected || dp->status.failed)) {
-        step(w, vm->name, STEP_MISSING, "rfctl show datapaths",
+        step(w, STEP_FLOWS, vm->name, STEP_MISSING, "rfctl show datapaths",
              "vm %s: its datapath is %s", mac,
              dp ? plane_phase_text(dp) : "not connected");
     }

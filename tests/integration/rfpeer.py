@@ -1,0 +1,730 @@
+"""Peers of rfserver for tests: a client, a proxy and an rfvs that say what a test tells
+them to, and keep what they were told.
+
+A Bus drives all of them from one thread.  Everything that waits is bus.until(): it runs
+the peers until a condition holds, and shows what was there if it never does.
+
+Messages and records are those of lib/wire/include/wire/{schema.def,record.h}.
+"""
+
+import ipaddress
+import itertools
+import random
+import struct
+import time
+
+import zmq
+
+CLIENT, PROXY, VS, CTL = 1, 2, 3, 4
+WINDOW = 16  # Batches in flight (lib/ipc/include/ipc/timing.h).
+BATCH_MAX = 65536
+
+# --- BSON (bsonspec.org), as much as the messages use -------------------------------
+
+
+def encode(document):
+    out = b""
+    for key, value in document.items():
+        name = key.encode() + b"\0"
+        if isinstance(value, bool):
+            out += b"\x08" + name + bytes([value])
+        elif isinstance(value, int):
+            out += b"\x12" + name + struct.pack("<Q", value & (1 << 64) - 1)
+        elif isinstance(value, bytes):
+            out += b"\x05" + name + struct.pack("<iB", len(value), 0) + value
+        elif isinstance(value, dict):
+            out += b"\x03" + name + encode(value)
+        elif isinstance(value, list):
+            out += b"\x04" + name + encode({str(i): v for i, v in enumerate(value)})
+        else:
+            text = value.encode() + b"\0"
+            out += b"\x02" + name + struct.pack("<i", len(text)) + text
+    return struct.pack("<i", len(out) + 5) + out + b"\0"
+
+
+def decode(data):
+    return _document(data, 0)[0]
+
+
+def _document(data, at):
+    length, = struct.unpack_from("<i", data, at)
+    end, at, document = at + length - 1, at + 4, {}
+    while at < end:
+        kind, stop = data[at], data.index(0, at + 1)
+        key = data[at + 1:stop].decode()
+        document[key], at = _value(kind, data, stop + 1)
+    return document, end + 1
+
+
+def _value(kind, data, at):
+    if kind == 0x02:
+        length, = struct.unpack_from("<i", data, at)
+        return data[at + 4:at + 3 + length].decode(), at + 4 + length
+    if kind in (0x03, 0x04):
+        return _document(data, at)
+    if kind == 0x05:
+        length, = struct.unpack_from("<i", data, at)
+        return data[at + 5:at + 5 + length], at + 5 + length
+    if kind == 0x08:
+        return data[at] == 1, at + 1
+    form = {0x09: "<q", 0x10: "<i", 0x12: "<Q"}[kind]
+    return struct.unpack_from(form, data, at)[0], at + struct.calcsize(form)
+
+
+# --- Keys ---------------------------------------------------------------------------
+
+
+def vm_key(vm_id, port):
+    return {"vm_id": vm_id, "vm_port": port}
+
+
+def dp_key(dp_id, port, ct_id=0):
+    return {"ct_id": ct_id, "dp_id": dp_id, "dp_port": port}
+
+
+def vs_key(vs_id, port):
+    return {"vs_id": vs_id, "vs_port": port}
+
+
+def mac(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+# --- Records of a client -------------------------------------------------------------
+
+BEGIN, END = b"\x01", b"\x02"
+REMOVE, V6 = 0x80, 0x40
+R_PORT, R_ADDR, R_ROUTE, R_NEIGH = 3, 4, 5, 6
+R_RELAY, R_VLINK, R_CARRIER, R_PLANE = 8, 9, 10, 11
+UNICAST, BLACKHOLE, UNREACHABLE = 1, 2, 3
+
+
+def _tag(kind, remove, version=4):
+    return bytes([kind | (REMOVE if remove else 0) | (V6 if version == 6 else 0)])
+
+
+def _prefix(network):
+    return bytes([network.prefixlen]) + \
+        network.network_address.packed[:(network.prefixlen + 7) // 8]
+
+
+def port_record(port, hwaddr, name=None, up=True, remove=False):
+    out = _tag(R_PORT, remove) + struct.pack(">I", port)
+    if not remove:
+        text = (name or f"eth{port}").encode()
+        out += mac(hwaddr) + struct.pack(">IBB", 1500, 3 if up else 0, len(text)) + text
+    return out
+
+
+def addr_record(port, text, remove=False):
+    interface = ipaddress.ip_interface(text)
+    return _tag(R_ADDR, remove, interface.version) + struct.pack(
+        ">IB", port, interface.network.prefixlen) + interface.ip.packed
+
+
+def route_record(prefix, hops=(), kind=UNICAST, remove=False):
+    """hops: (port, gateway or None)."""
+    network = ipaddress.ip_network(prefix)
+    out = _tag(R_ROUTE, remove, network.version) + _prefix(network)
+    if not remove:
+        out += struct.pack(">BIBB", kind, 20, 188, len(hops))
+        for port, gateway in hops:
+            if gateway:
+                gateway = ipaddress.ip_address(gateway)
+                out += struct.pack(">IHB", port, 1, gateway.version) + gateway.packed
+            else:
+                out += struct.pack(">IHB", port, 1, 0)
+    return out
+
+
+def neigh_record(port, address, hwaddr, remove=False):
+    address = ipaddress.ip_address(address)
+    return _tag(R_NEIGH, remove, address.version) + struct.pack(">I", port) + \
+        address.packed + (b"" if remove else mac(hwaddr))
+
+
+# --- Records of rfserver --------------------------------------------------------------
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, form):
+        form = ">" + form
+        values = struct.unpack_from(form, self.data, self.at)
+        self.at += struct.calcsize(form)
+        return values if len(values) > 1 else values[0]
+
+    def bytes(self, n):
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def mac(self):
+        return self.bytes(6).hex(":")
+
+    def address(self, version):
+        return str(ipaddress.ip_address(self.bytes(4 if version == 4 else 16)))
+
+    def prefix(self, version):
+        plen, width = self.take("B"), 4 if version == 4 else 16
+        octets = self.bytes((plen + 7) // 8)
+        address = ipaddress.ip_address(octets + bytes(width - len(octets)))
+        return f"{address}/{plen}"
+
+
+def server_records(data):
+    """(kind, remove, key, value) of each record of a BATCH."""
+    r = Reader(data)
+    while r.at < len(data):
+        tag = r.take("B")
+        kind, remove, version = tag & 0x3f, bool(tag & REMOVE), 6 if tag & V6 else 4
+        if kind == 1 or kind == 2:
+            yield ("begin" if kind == 1 else "end"), False, None, None
+        elif kind == R_RELAY:
+            ct_id, dp_id, dp_port, vs_id, vs_port = r.take("IQIQI")
+            yield "relay", remove, ((ct_id, dp_id, dp_port), (vs_id, vs_port)), None
+        elif kind == R_VLINK:
+            yield "vlink", remove, r.take("II"), None
+        elif kind == R_CARRIER:
+            port, off = r.take("IB")
+            yield "carrier", False, port, bool(off)
+        elif kind == R_PLANE + 1:
+            port = r.take("I")
+            value = None if remove else (PORT_CLASSES[r.take("B")], r.mac())
+            yield "port", remove, port, value
+        elif kind == R_PLANE + 2:
+            yield "addr", remove, r.address(version), None
+        elif kind == R_PLANE + 3:
+            group, hops = r.take("I"), []
+            if not remove:
+                for _ in range(r.take("B")):
+                    port, _weight = r.take("IH")
+                    hops.append((port, r.mac(), r.mac()))
+            yield "group", remove, group, tuple(hops)
+        elif kind == R_PLANE + 4:
+            prefix, value = r.prefix(version), None
+            if not remove:
+                value = FIB_VERDICTS[r.take("B")]
+                if value == "group":
+                    value = r.take("I")
+            yield "fib", remove, prefix, value
+        else:
+            raise AssertionError(f"record kind {kind} is not one of rfserver's")
+
+
+PORT_CLASSES = ["probing", "internal", "edge", "blocked"]
+FIB_VERDICTS = {1: "group", 2: "punt", 3: "drop"}
+
+
+class Download:
+    """What BEGIN ... END and changes have come to.  `complete` from the first END on;
+    `all` keeps what was named before and not yet swept, as a peer must."""
+
+    def __init__(self):
+        self.begins = self.ends = 0
+        self.history = []  # (kind, remove, key, value)
+        self.state = {}    # (kind, key): value
+        self._stale = set()
+
+    def take(self, kind, remove, key, value):
+        self.history.append((kind, remove, key, value))
+        if kind == "begin":
+            self.begins += 1
+            self._stale = set(self.state)
+        elif kind == "end":
+            self.ends += 1
+            for name in self._stale:
+                del self.state[name]
+            self._stale = set()
+        elif remove:
+            self.state.pop((kind, key), None)
+            self._stale.discard((kind, key))
+        else:
+            self.state[kind, key] = value
+            self._stale.discard((kind, key))
+
+    def of(self, kind):
+        return {key: value for (k, key), value in self.state.items() if k == kind}
+
+    def removed(self, since=0):
+        return [entry for entry in self.history[since:] if entry[1]]
+
+    def __repr__(self):
+        return f"<{self.begins} begins, {self.ends} ends, {self.state}>"
+
+
+# --- Peers ----------------------------------------------------------------------------
+
+
+class Bus:
+    def __init__(self):
+        self.context = zmq.Context()
+        self.peers = []
+
+    def close(self):
+        for peer in self.peers:
+            peer.vanish()
+        self.context.destroy(linger=0)
+
+    def run(self, seconds):
+        """Whatever happens in this time."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._turn(min(left, 0.05))
+
+    def until(self, what, condition, seconds=10):
+        """Runs until condition() is true or (true, ...); shows the latter's rest if not."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._turn(0)
+            got = condition()
+            good = got[0] if isinstance(got, tuple) else got
+            if good:
+                return got
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}\nseen: {got}")
+            self._turn(0.02)
+
+    def _turn(self, seconds):
+        sockets = {p.socket: p for p in self.peers if p.socket and not p.stalled}
+        poller = zmq.Poller()
+        for socket in sockets:
+            poller.register(socket, zmq.POLLIN)
+        for socket, _ in poller.poll(seconds * 1000):
+            peer = sockets[socket]
+            while peer.socket is socket and not peer.stalled:
+                try:
+                    message = socket.recv(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                peer.receive(decode(message))
+        for peer in self.peers:
+            peer.tick()
+
+
+class Peer:
+    """One session after another, as lib/ipc does it."""
+
+    role = 0
+
+    def __init__(self, bus, endpoint, peer_id=0, name=None):
+        self.bus, self.endpoint, self.id = bus, endpoint, peer_id
+        self.name = name or f"{type(self).__name__.lower()}@test:{random.randrange(1 << 30)}"
+        self.epoch = random.randrange(1, 1 << 63)
+        self.socket = None
+        self.up = False
+        self.stalled = False       # Reads nothing, says nothing.
+        self.reconnects = True
+        self.acks = True
+        self.said_bye = []         # Reasons given by rfserver.
+        self.refused = []
+        self.sessions = 0
+        self.welcome = None
+        self.unacked = 0           # Batches of rfserver that we hold.
+        self.max_unacked = 0
+        self.messages = []
+        self._clear_session()
+        bus.peers.append(self)
+        self.connect()
+
+    def _clear_session(self):
+        self.up = False
+        self._sent = self._acked = self._received = 0
+        self._queue = []
+        self.unacked = 0
+        self._spoke = self._heard = self._tried = time.monotonic()
+
+    def connect(self):
+        self.vanish()
+        self.socket = self.bus.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.sndhwm = self.socket.rcvhwm = 0
+        self.socket.connect(self.endpoint)
+        self.say_hello()
+
+    def say_hello(self, **fields):
+        hello = {"version": 1, "role": self.role, "id": self.id, "epoch": self.epoch,
+                 "name": self.name}
+        self.send("HELLO", **{**hello, **fields})
+
+    def vanish(self):
+        """As a process that was killed."""
+        if self.socket:
+            self.socket.close()
+            self.socket = None
+        self._clear_session()
+
+    def leave(self, reason="stopped"):
+        """As a process that ends in order."""
+        self.reconnects = False
+        if self.socket:
+            self.socket.linger = 200
+            self.send("BYE", reason=reason)
+            self.vanish()
+
+    def restart(self):
+        """Another process with the same id."""
+        self.epoch = random.randrange(1, 1 << 63)
+        self.name = self.name.split(":")[0] + f":{random.randrange(1 << 30)}"
+        self.connect()
+
+    def send(self, kind, **fields):
+        self.send_raw(encode({"t": kind, **fields}))
+
+    def send_raw(self, data):
+        self._spoke = time.monotonic()
+        self.socket.send(data)
+
+    def batch(self, records):
+        """Queues records (bytes each); they go as the window allows."""
+        part = b""
+        for record in records:
+            if len(part) + len(record) > BATCH_MAX:
+                self._queue.append(part)
+                part = b""
+            part += record
+        if part:
+            self._queue.append(part)
+        self._flush()
+
+    def _flush(self):
+        while self.up and self._queue and self._sent - self._acked < WINDOW:
+            self._sent += 1
+            self.send("BATCH", seq=self._sent, id=self.id, records=self._queue.pop(0))
+
+    def all_acked(self):
+        return self.up and not self._queue and self._sent == self._acked
+
+    def ack(self):
+        """Acknowledges what was received."""
+        if self.unacked:
+            self.unacked = 0
+            self.send("ACK", seq=self._received)
+
+    def tick(self):
+        now = time.monotonic()
+        if self.stalled:
+            return
+        if self.socket and now - self._spoke > 0.8:
+            self.send("HEARTBEAT" if self.up else "BYE", **({} if self.up else
+                                                           {"reason": "trying again"}))
+        if self.socket and self.up and now - self._heard > 5:
+            self._clear_session()
+        if self.reconnects and not self.up and now - self._tried > 0.2:
+            self.connect()
+
+    def receive(self, m):
+        self._heard = time.monotonic()
+        kind = m.pop("t")
+        self.messages.append((kind, m))
+        if kind == "WELCOME":
+            self._clear_session()
+            self.up, self.welcome = True, m
+            self.sessions += 1
+            self.on_up()
+            self._flush()
+        elif kind == "REFUSED":
+            self.refused.append(m["reason"])
+        elif kind == "BYE":
+            self.said_bye.append(m["reason"])
+            self._clear_session()
+        elif kind == "ACK":
+            self._acked = m["seq"]
+            self._flush()
+        elif kind == "BATCH":
+            assert m["seq"] == self._received + 1, "a batch is missing"
+            self._received = m["seq"]
+            self.unacked += 1
+            self.max_unacked = max(self.max_unacked, self.unacked)
+            for record in server_records(m["records"]):
+                self.on_record(m["id"], *record)
+            if self.acks:
+                self.ack()
+        elif kind != "HEARTBEAT":
+            self.on_message(kind, m)
+
+    def on_up(self):
+        pass
+
+    def on_message(self, kind, m):
+        pass
+
+    def on_record(self, batch_id, kind, remove, key, value):
+        raise AssertionError(f"a {kind} record is not for {self.name}")
+
+    def when_up(self):
+        self.bus.until(f"{self.name} is up", lambda: (self.up, self.refused,
+                                                      self.said_bye))
+        return self
+
+
+class Client(Peer):
+    """rfclient: tells all it has in each new session, then changes."""
+
+    role = CLIENT
+
+    def __init__(self, bus, endpoint, vm_id, name="rfclient@vm"):
+        self.records = {}       # key: record, in order
+        self.port_config = {}   # port: (mapping, active), the last
+        self.configs = []       # each of them: (port, mapping, active)
+        self.answer = None      # (vs peer, {port: vs_port}): send mapping frames
+        self.reports = True     # Tells END.
+        super().__init__(bus, endpoint, vm_id, f"{name}:{random.randrange(1 << 30)}")
+
+    def on_up(self):
+        self.port_config = {}
+        self.batch(itertools.chain([BEGIN], self.records.values(),
+                                   [END] if self.reports else []))
+
+    def _set(self, key, record):
+        self.records[key] = record
+        if self.up:
+            self.batch([record])
+
+    def _del(self, key, record):
+        self.records.pop(key, None)
+        if self.up:
+            self.batch([record])
+
+    def hwaddr(self, port):
+        return f"02:aa:{self.id >> 32 & 255:02x}:00:00:{port:02x}"
+
+    def port(self, *ports):
+        for port in ports:
+            self._set(("port", port), port_record(port, self.hwaddr(port)))
+        return self
+
+    def port_gone(self, port):
+        self._del(("port", port), port_record(port, "", remove=True))
+
+    def addr(self, port, text):
+        self._set(("addr", port, text), addr_record(port, text))
+        network = ipaddress.ip_interface(text).network
+        self.route(str(network), [(port, None)])
+        return self
+
+    def route(self, prefix, hops=(), kind=UNICAST):
+        self._set(("route", prefix), route_record(prefix, hops, kind))
+        return self
+
+    def routes(self, prefixes, hops):
+        new = {("route", p): route_record(p, hops) for p in prefixes}
+        self.records.update(new)
+        if self.up:
+            self.batch(new.values())
+
+    def route_gone(self, prefix):
+        self._del(("route", prefix), route_record(prefix, remove=True))
+
+    def neigh(self, port, address, hwaddr):
+        self._set(("neigh", port, address), neigh_record(port, address, hwaddr))
+        return self
+
+    def neigh_gone(self, port, address):
+        self._del(("neigh", port, address), neigh_record(port, address, "", True))
+
+    def on_message(self, kind, m):
+        assert kind == "PORT_CONFIG", f"{kind} is not for a client"
+        port = m["vm_port"]
+        self.port_config[port] = m["mapping"], m["active"]
+        self.configs.append((port, m["mapping"], m["active"]))
+        self.send_mapping(port)
+
+    def send_mapping(self, port):
+        """A mapping frame, if asked for, and if the port has carrier."""
+        vs, ports = self.answer or (None, {})
+        if self.port_config.get(port, (False,))[0] and port in ports:
+            vs.seen(self.id, port, ports[port])
+
+
+class Proxy(Peer):
+    """rfproxy: has switches, with ports and links among them."""
+
+    role = PROXY
+
+    def __init__(self, bus, endpoint, ct_id=0):
+        self.switches = {}    # dp_id: {port: since (wall ms), or None: down}
+        self.links = []       # (src dp, src port, dst dp, dst port)
+        self.planes = {}      # dp_id: Download
+        self.relays = Download()
+        self.in_sync = True
+        self.syncs = True     # Says SYNC_END.
+        super().__init__(bus, endpoint, ct_id)
+
+    def on_up(self):
+        self.send("SYNC_BEGIN")
+        for dp_id in self.switches:
+            self._report(dp_id)
+        for link in self.links:
+            self._link(link, True)
+        if self.syncs:
+            self.send("SYNC_END")
+
+    def _report(self, dp_id):
+        self.send("DP_UP", dp_id=dp_id, ct_id=self.id, n_tables=254,
+                  peer="127.0.0.1:1", description="a switch of the tests")
+        for port in self.switches[dp_id]:
+            self._port(dp_id, port)
+        self.status(dp_id)
+
+    def _port(self, dp_id, port, gone=False):
+        since = None if gone else self.switches[dp_id][port]
+        self.send("DP_PORT", dp=dp_key(dp_id, port, self.id), name=f"s{dp_id}-{port}",
+                  hwaddr=mac(f"06:00:00:00:{dp_id & 255:02x}:{port:02x}"),
+                  up=since is not None, gone=gone,
+                  now_ms=since or int(time.time() * 1000))
+
+    def _link(self, link, up):
+        src, src_port, dst, dst_port = link
+        self.send("LINK_DIR", src=dp_key(src, src_port, self.id),
+                  dst=dp_key(dst, dst_port, self.id), up=up)
+
+    def switch(self, dp_id, *ports):
+        now = int(time.time() * 1000)
+        self.switches[dp_id] = dict.fromkeys(ports, now)
+        if self.up:
+            self._report(dp_id)
+        return self
+
+    def switch_gone(self, dp_id, reason="connection reset"):
+        ports = self.switches.pop(dp_id)
+        if self.up:
+            self.send("DP_DOWN", dp_id=dp_id, ct_id=self.id, reason=reason)
+        return ports
+
+    def port_up(self, dp_id, port):
+        self.switches[dp_id][port] = int(time.time() * 1000)
+        self._port(dp_id, port)
+
+    def port_down(self, dp_id, port):
+        self.switches[dp_id][port] = None
+        self.links = [link for link in self.links
+                      if (dp_id, port) not in (link[:2], link[2:])]
+        self._port(dp_id, port)
+
+    def port_gone(self, dp_id, port):
+        del self.switches[dp_id][port]
+        self._port(dp_id, port, gone=True)
+
+    def direction(self, src, src_port, dst, dst_port, up=True):
+        link = (src, src_port, dst, dst_port)
+        if up and link not in self.links:
+            self.links.append(link)
+        elif not up:
+            self.links = [other for other in self.links if other != link]
+        if self.up:
+            self._link(link, up)
+
+    def link(self, a, a_port, b, b_port, up=True):
+        self.direction(a, a_port, b, b_port, up)
+        self.direction(b, b_port, a, a_port, up)
+        return self
+
+    def status(self, dp_id, **fields):
+        plane = self.planes.get(dp_id)
+        n = len(plane.state) if plane else 0
+        counters = dict.fromkeys(("pending", "failed", "changes", "audits", "leaks",
+                                  "punts", "relay_in", "relay_out", "lldp_forged"), 0)
+        self.send("DP_STATUS", **{"dp_id": dp_id, "ct_id": self.id,
+                                  "in_sync": self.in_sync, "desired": n,
+                                  "installed": n, **counters, "last_error": "",
+                                  **fields})
+
+    def plane(self, dp_id):
+        return self.planes.setdefault(dp_id, Download())
+
+    def on_record(self, batch_id, kind, remove, key, value):
+        if batch_id:
+            assert kind in ("begin", "end", "port", "addr", "group", "fib"), kind
+            self.plane(batch_id).take(kind, remove, key, value)
+        else:
+            assert kind in ("begin", "end", "relay"), kind
+            self.relays.take(kind, remove, key, value)
+
+
+class Vs(Peer):
+    """rfvs: has one RFVS, with ports at which mapping frames are seen."""
+
+    role = VS
+
+    def __init__(self, bus, endpoint, vs_id):
+        self.vs_id = vs_id
+        self.connected = False
+        self.ports = {}       # vs_port: up
+        self.mapped = {}      # vs_port: (vm_id, vm_port)
+        self.wiring = Download()
+        super().__init__(bus, endpoint)
+
+    def on_up(self):
+        self.send("SYNC_BEGIN")
+        if self.connected:
+            self._report()
+        self.send("SYNC_END")
+
+    def _report(self):
+        self.send("VS_UP", vs_id=self.vs_id, peer="127.0.0.1:2")
+        for port in self.ports:
+            self._port(port)
+        for port, (vm_id, vm_port) in self.mapped.items():
+            self._seen(vm_id, vm_port, port)
+        self.status()
+
+    def _port(self, port, gone=False):
+        self.send("VS_PORT", vs=vs_key(self.vs_id, port), name=f"veth{port}",
+                  up=not gone and self.has_carrier(port), gone=gone)
+
+    def _seen(self, vm_id, vm_port, port):
+        self.send("MAPPING_SEEN", vm=vm_key(vm_id, vm_port), vs=vs_key(self.vs_id, port))
+
+    def status(self, **fields):
+        counters = dict.fromkeys(("relay_in", "relay_out", "dropped", "mapping_forged"), 0)
+        self.send("VS_STATUS", **{"vs_id": self.vs_id, "vlinks": len(self.vlinks()),
+                                  **counters, **fields})
+
+    def rfvs(self, *ports):
+        """RFVS connects, with these ports."""
+        self.connected = True
+        self.ports = dict.fromkeys(ports, True)
+        if self.up:
+            self._report()
+        return self
+
+    def rfvs_gone(self, reason="connection reset"):
+        self.connected = False
+        if self.up:
+            self.send("VS_DOWN", vs_id=self.vs_id, reason=reason)
+
+    def port(self, port):
+        self.ports[port] = True
+        self._port(port)
+
+    def port_gone(self, port):
+        self.ports.pop(port, None)
+        self.mapped.pop(port, None)
+        self._port(port, gone=True)
+
+    def has_carrier(self, port):
+        return not self.wiring.state.get(("carrier", port), False)
+
+    def seen(self, vm_id, vm_port, port):
+        """A mapping frame arrives, if the port has carrier."""
+        if self.up and self.has_carrier(port):
+            self.mapped = {p: vm for p, vm in self.mapped.items()
+                           if vm != (vm_id, vm_port)}
+            self.mapped[port] = vm_id, vm_port
+            self._seen(vm_id, vm_port, port)
+
+    def vlinks(self):
+        return set(self.wiring.of("vlink"))
+
+    def without_carrier(self):
+        return {port for port, off in self.wiring.of("carrier").items() if off}
+
+    def relays(self):
+        return {(dp[1], dp[2]): vs[1] for dp, vs in self.wiring.of("relay")}
+
+    def on_record(self, batch_id, kind, remove, key, value):
+        assert batch_id == self.vs_id
+        assert kind in ("begin", "end", "relay", "vlink", "carrier"), kind
+        self.wiring.take(kind, remove, key, value)
