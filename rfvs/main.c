@@ -15,12 +15,38 @@ static const struct option_spec options[] = {
     {"relay", "ENDPOINT", "the relay socket, where rfproxy connects",
      "ipc:///run/routeflow/relay.ipc", 'r'},
     {"key-file", "FILE", "key of mapping frames, hexadecimal; required", NULL, 'k'},
+    {"curve", "PATH",
+     "our CURVE keys, PATH.key and PATH.secret, for tcp:// to rfserver", NULL, 0},
+    {"curve-server", "PATH", "rfserver's public CURVE key, PATH.key", NULL, 0},
     {"audit-interval", "TIME", "between two readings of the flow entries", "30s", 0},
     {"hold-time", "TIME", "how long the state of a lost RFVS is kept", "120s", 0},
     {NULL, NULL, NULL, NULL, 0},
 };
 
-static bool read_options(const struct options *o, struct rfvs_config *config)
+static bool read_curve(const struct options *o, struct zcurve *curve,
+                       const struct zcurve **ret)
+{
+    const char *own = options_get(o, "curve");
+    const char *server = options_get(o, "curve-server");
+    char error[ZCURVE_ERR_LEN];
+
+    if (!own && !server) {
+        return true;
+    }
+    if (!own || !server) {
+        log_err("options curve and curve-server: expected both or neither");
+        return false;
+    }
+    if (zcurve_load(own, server, curve, error)) {
+        log_err("option curve: %s", error);
+        return false;
+    }
+    *ret = curve;
+    return true;
+}
+
+static bool read_options(const struct options *o, struct zcurve *curve,
+                         struct rfvs_config *config)
 {
     const char *key_file = options_get(o, "key-file");
 
@@ -33,6 +59,7 @@ static bool read_options(const struct options *o, struct rfvs_config *config)
     config->relay = options_get(o, "relay");
     return options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) &&
            options_ms(o, "audit-interval", 100, 86400000, &config->audit_ms) &&
+           read_curve(o, curve, &config->curve) &&
            keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
                         &config->key_len);
 }
@@ -40,8 +67,9 @@ static bool read_options(const struct options *o, struct rfvs_config *config)
 static void *start(struct daemon *daemon, const struct options *o)
 {
     struct rfvs_config config = {0};
+    struct zcurve curve;
 
-    if (!read_options(o, &config)) {
+    if (!read_options(o, &curve, &config)) {
         return NULL;
     }
     return rfvs_create(daemon_loop(daemon), daemon_zctx(daemon), &config);
