@@ -275,6 +275,16 @@ static void ports_set(struct vswitch *vs, const struct of_port *ports, size_t n)
     }
 }
 
+static size_t count_ports(const struct vswitch *vs)
+{
+    size_t n = 0;
+
+    for (const struct vs_port *port = vs->ports; port; port = port->hh.next) {
+        n += !port->gone;
+    }
+    return n;
+}
+
 /* Coming and going. */
 
 void vswitch_attach(struct vswitch *vs, struct conn *conn, struct of_session *session,
@@ -287,8 +297,8 @@ void vswitch_attach(struct vswitch *vs, struct conn *conn, struct of_session *se
     vs->session = session;
     vs->conn = conn;
     sync_connected(vs);
-    log_info("rfvs %s %s from %s, %u ports", vs->name, known ? "is back" : "connected",
-             peer, HASH_COUNT(vs->ports));
+    log_info("rfvs %s %s from %s, %zu ports", vs->name, known ? "is back" : "connected",
+             peer, count_ports(vs));
     vswitch_report(vs);
     sync_schedule(vs);
 }
