@@ -61,7 +61,7 @@ void datapath_destroy(struct datapath *dp)
 void datapath_kick(struct datapath *dp)
 {
     if (dp->conn) {
-        conn_kick(dp->conn);
+        ofconn_kick(dp->conn);
     }
 }
 
@@ -176,21 +176,22 @@ static void ports_set(struct datapath *dp, const struct of_port *ports, size_t n
 
 /* Coming and going. */
 
-void datapath_attach(struct datapath *dp, struct conn *conn, struct of_session *session,
-                     const char *peer, const struct of_session_up *up)
+void datapath_attach(struct datapath *dp, struct ofconn *conn,
+                     const struct of_session_up *up)
 {
     const bool returned = dp->reported;
     unsigned n_up = 0;
 
     dp->conn = conn;
-    dp->session = session;
+    dp->session = ofconn_session(conn);
     dp->n_tables = up->n_tables;
-    str_copy(dp->peer, peer, sizeof dp->peer);
+    str_copy(dp->peer, ofconn_peer(conn), sizeof dp->peer);
     for (size_t i = 0; i < up->n_ports; i++) {
         n_up += up->ports[i].port_no < OFPP_MAX && of_port_up(&up->ports[i]);
     }
     log_info("datapath %s %s from %s: %zu ports, %u of them up, %u tables", dp->name,
-             returned ? "is back" : "connected", peer, up->n_ports, n_up, up->n_tables);
+             returned ? "is back" : "connected", dp->peer, up->n_ports, n_up,
+             up->n_tables);
     if (up->n_tables < PIPELINE_N_TABLES) {
         log_warn("datapath %s has %u tables, %u are needed: it will not route",
                  dp->name, up->n_tables, PIPELINE_N_TABLES);

@@ -287,18 +287,18 @@ static size_t count_ports(const struct vswitch *vs)
 
 /* Coming and going. */
 
-void vswitch_attach(struct vswitch *vs, struct conn *conn, struct of_session *session,
-                    const char *peer, const struct of_session_up *up)
+void vswitch_attach(struct vswitch *vs, struct ofconn *conn,
+                    const struct of_session_up *up)
 {
     const bool known = vs->ports != NULL;
 
-    str_copy(vs->peer, peer, sizeof vs->peer);
+    str_copy(vs->peer, ofconn_peer(conn), sizeof vs->peer);
     ports_set(vs, up->ports, up->n_ports);
-    vs->session = session;
+    vs->session = ofconn_session(conn);
     vs->conn = conn;
     sync_connected(vs);
     log_info("rfvs %s %s from %s, %zu ports", vs->name, known ? "is back" : "connected",
-             peer, count_ports(vs));
+             vs->peer, count_ports(vs));
     vswitch_report(vs);
     sync_schedule(vs);
 }
