@@ -91,7 +91,7 @@ static void report_port(struct datapath *dp, const struct dp_port *port, bool go
                                               .hwaddr = port->hwaddr,
                                               .up = port->up && !gone,
                                               .gone = gone,
-                                              .now_ms = loop_wall_now()}});
+                                              .age_ms = loop_now() - port->since}});
     }
 }
 
@@ -131,6 +131,9 @@ static void port_set(struct datapath *dp, const struct of_port *p)
     }
     str_copy(port->name, p->name, sizeof port->name);
     port->hwaddr = p->hw_addr;
+    if (up != was_up || !port->since) {
+        port->since = loop_now();
+    }
     port->up = up;
     if (dp->reported && up != was_up) {
         log_info("datapath %s port %u (%s) is %s", dp->name, port->no, port->name,
