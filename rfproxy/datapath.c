@@ -81,6 +81,8 @@ static struct dp_key port_key(const struct datapath *dp, const struct dp_port *p
         .dp_id = dp->id, .ct_id = dp->proxy->config.ct_id, .dp_port = port->no};
 }
 
+/* In a full report too, a port is told with the time when it came up: rfserver, if it
+ * was restarted, need not wait again to know an edge port. */
 static void report_port(struct datapath *dp, const struct dp_port *port, bool gone)
 {
     if (dp->reported) {

@@ -16,7 +16,7 @@ struct dp_port {
     char name[OFP_PORT_NAME_LEN];
     struct eth_addr hwaddr;
     bool up;
-    int64_t since; /* When it came to be up, or down. */
+    int64_t since;         /* When it came to be up, or down. */
     enum port_class class; /* By our own probes; rfserver's is in plane_port. */
     bool confirmed;        /* Has a link to a port of ours. */
     int64_t probe_at;      /* The next LLDP frame. */

@@ -169,14 +169,14 @@ def test_t12_mapping_row_added_and_removed(net):
 
 def test_t13_client_that_comes_back_keeps_its_row_and_is_told_again(net):
     make_active(net)
-    since = net.server.json("show", "associations")[0]["since"]
+    since = net.server.stored("rftable")[0]["since"]
     net.a.vanish()
     net.a.restart()
     net.a.configs.clear()
     net.bus.until("port configuration", lambda: (
         net.a.configs == [(1, False, True)], net.a.configs))
     net.until_rows(active())
-    assert net.server.json("show", "associations")[0]["since"] == since
+    assert net.server.stored("rftable")[0]["since"] == since
     assert transitions(net) == ["T2", "T4", "T5"]
 
 
