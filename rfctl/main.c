@@ -144,6 +144,9 @@ static int show(const struct rfctl *ctl, const char *what, const char *const *ar
         }
     } while (next >= 0);
     if (!status) {
+        if (strcmp(what, "events") && strcmp(what, "associations")) {
+            printer_sort(printer); /* Those two come in an order of their own. */
+        }
         printer_print(printer);
     }
     printer_destroy(printer);

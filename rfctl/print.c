@@ -9,8 +9,10 @@
 #include "base/addr.h"
 #include "base/util.h"
 #include "net/loop.h"
+#include "sort.h"
 
 #define MAX_COLUMNS 20
+#define SORT_CELLS 3
 
 struct column {
     char *key, *title;
@@ -205,6 +207,24 @@ void printer_print(struct printer *p)
         for (size_t i = 0; i < p->n_rows; i++) {
             print_cells(p, &p->cells[i * MAX_COLUMNS]);
         }
+    }
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    char *const *x = a, *const *y = b;
+    int d = 0;
+
+    for (int i = 0; !d && i < SORT_CELLS; i++) {
+        d = compare_cells(x[i], y[i]);
+    }
+    return d;
+}
+
+void printer_sort(struct printer *p)
+{
+    if (p->n_columns >= SORT_CELLS && p->n_rows) {
+        qsort(p->cells, p->n_rows, MAX_COLUMNS * sizeof *p->cells, compare_rows);
     }
 }
 

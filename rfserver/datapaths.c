@@ -253,7 +253,8 @@ static void handle_dp_port(struct server *s, struct server_dp *dp,
     port->seen = true;
     port->hwaddr = m->hwaddr;
     str_copy(port->name, m->name, sizeof port->name);
-    port_set_up(dp, port, m->up, m->age_ms > 0 && m->age_ms < now ? now - m->age_ms : now);
+    port_set_up(dp, port, m->up,
+                m->age_ms > 0 && m->age_ms < now ? now - m->age_ms : now);
 }
 
 static void handle_dp_status(struct server *s, struct server_dp *dp,
