@@ -30,6 +30,8 @@ static const char help[] =
     "change\n"
     "  keygen NAME                     key pair NAME.key, NAME.secret for option "
     "curve\n"
+    "  plane [closed|passthrough]       do routing packets stay in RFVS?  Changes it "
+    "live\n"
     "  reload                          read the mapping file again\n\n"
     "A VM is a MAC, a vm_id, or the name of its container.  Exit status: 0 good, 1 an "
     "error, 2 \"why\" found something missing, 3 rfserver does not answer.";
@@ -180,15 +182,18 @@ static int why(const struct rfctl *ctl, const char *const *args, unsigned n)
     return status;
 }
 
-static int reload(const struct rfctl *ctl)
+/* An order to rfserver, which says in a line what holds now. */
+static int order(const struct rfctl *ctl, const char *cmd, const char *const *args,
+                 unsigned n)
 {
     struct buf body = {0};
     bson_t doc;
-    int status = ask(ctl, "reload", NULL, 0, &body, &doc);
+    int status = ask(ctl, cmd, args, n, &body, &doc);
     bson_iter_t it;
 
-    if (!status && bson_iter_init_find(&it, &doc, "rows")) {
-        printf("%lld rows in force\n", (long long)bson_iter_as_int64(&it));
+    if (!status && bson_iter_init_find(&it, &doc, "text") &&
+        BSON_ITER_HOLDS_UTF8(&it)) {
+        printf("%s\n", bson_iter_utf8(&it, NULL));
     }
     buf_uninit(&body);
     return status;
@@ -254,8 +259,8 @@ static int run(const struct arguments *a)
     if (!strcmp(cmd, "keygen") && a->n_words == 2) {
         return keygen(a->words[1]);
     }
-    if (!strcmp(cmd, "reload")) {
-        return reload(ctl);
+    if (!strcmp(cmd, "reload") || !strcmp(cmd, "plane")) {
+        return order(ctl, cmd, a->words + 1, a->n_words - 1);
     }
     return unknown(cmd);
 }
@@ -268,14 +273,14 @@ static const char *env_or(const char *name, const char *otherwise)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        argp_options,
-        parse,
-        "show WHAT|why VM PORT|why PREFIX|watch|check FILE|keygen NAME|reload",
-        help,
-        NULL,
-        NULL,
-        NULL};
+    static const struct argp argp = {argp_options,
+                                     parse,
+                                     "show WHAT|why VM PORT|why PREFIX|watch|check "
+                                     "FILE|keygen NAME|plane MODE|reload",
+                                     help,
+                                     NULL,
+                                     NULL,
+                                     NULL};
     struct arguments a = {
         .ctl = {.server = env_or("RF_SERVER", "ipc:///run/routeflow/rfserver.ipc"),
                 .events = env_or("RF_EVENTS", "ipc:///run/routeflow/events.ipc"),

@@ -93,6 +93,7 @@ static void apply(struct server *s, struct mapping *mapping)
     for (size_t i = 0; i < diff.n_added; i++) {
         apply_row(s, ASSOC_CONFIG_ADD, &diff.added[i]);
     }
+    ports_configure(s, &diff);
     plane_remap(s);
     journal_mapping(s, &diff, &before);
     journal_event(s, "mapping", "%s: %zu rows (%zu added, %zu removed, %zu unchanged)",

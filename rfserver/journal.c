@@ -221,6 +221,7 @@ static void put_config(struct server *s, const struct mapping_row *row)
     BSON_APPEND_INT64(&doc, "ct_id", row->dp.ct_id);
     append_id(&doc, "dp_id", row->dp.dp_id);
     BSON_APPEND_INT64(&doc, "dp_port", row->dp.dp_port);
+    BSON_APPEND_UTF8(&doc, "class", port_rule_name(row->rule));
     store_put(s->store, STORE_CONFIG, id, &doc);
     bson_destroy(&doc);
     free(id);
@@ -258,6 +259,9 @@ void journal_mapping(struct server *s, const struct mapping_diff *diff,
     }
     for (size_t i = 0; i < diff->n_added; i++) {
         put_config(s, &diff->added[i]);
+    }
+    for (size_t i = 0; i < diff->n_reclassed; i++) {
+        put_config(s, &diff->reclassed[i]);
     }
     for (size_t i = 0; diff->isl_changed && i < before->n_isls; i++) {
         char *id = isl_id(&before->isls[i]);

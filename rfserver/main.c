@@ -30,6 +30,10 @@ static const struct option_spec option_table[] = {
      0},
     {"datapath-hold", "TIME", "the same for a switch whose own connection is lost",
      "5s", 0},
+    {"plane", "MODE",
+     "closed: routing packets stay in RFVS; passthrough: they travel over the real "
+     "links, as in the original RouteFlow",
+     "closed", 0},
     {"classify-time", "TIME",
      "a port that heard no LLDP of ours for so long after coming up is an edge port",
      "3s", 0},
@@ -72,6 +76,7 @@ static void server_destroy(void *context)
     proxy_destroy_all(s);
     relay_destroy_all(s);
     links_destroy_all(s);
+    ports_clear(s);
     plane_destroy_all(s);
     if (s->store) {
         store_flush(s->store, 2000);
@@ -164,6 +169,12 @@ static void *server_start(struct daemon *daemon, const struct options *o)
     if (!options_ms(o, "hold-time", 0, 86400000, &s->config.hold_ms) ||
         !options_ms(o, "datapath-hold", 0, 86400000, &s->config.dp_hold_ms) ||
         !options_ms(o, "classify-time", 100, 3600000, &s->config.classify_ms)) {
+        server_destroy(s);
+        return NULL;
+    }
+    if (!ports_plane_parse(options_get(o, "plane"), &s->config.plane)) {
+        log_err("option plane: \"%s\": expected closed or passthrough",
+                options_get(o, "plane"));
         server_destroy(s);
         return NULL;
     }

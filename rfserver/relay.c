@@ -42,11 +42,10 @@ void relay_refresh(struct server *s, struct dp_key dp)
     const struct assoc_row *row = assoc_by_dp(s->assoc, dp);
     struct server_relay *r = relay_find(s, dp);
     bool active = row && row->state == ASSOC_ACTIVE;
-    enum port_class class = PORT_PROBING;
+    const enum port_class class = ports_class(s, dp);
 
-    topo_port_class(s->topo, dp, &class);
     if (r && active && vs_key_equal(r->vs, row->vs) &&
-        r->edge == (class == PORT_EDGE)) {
+        r->edge == port_class_relays(class)) {
         return;
     }
     if (r) {
@@ -58,7 +57,7 @@ void relay_refresh(struct server *s, struct dp_key dp)
         r = xcalloc(1, sizeof *r);
         r->dp = dp;
         r->vs = row->vs;
-        r->edge = class == PORT_EDGE;
+        r->edge = port_class_relays(class);
         HASH_ADD(hh, s->relays, dp, sizeof r->dp, r);
         tell(s, r, false);
     }

@@ -21,6 +21,7 @@ const char *topo_class_name(enum port_class class)
         [PORT_PROBING] = "probing",
         [PORT_INTERNAL] = "internal",
         [PORT_EDGE] = "edge",
+        [PORT_OPEN] = "open",
         [PORT_BLOCKED] = "blocked",
     };
     return names[class];
