@@ -18,23 +18,27 @@ static struct server_relay *relay_find(struct server *s, struct dp_key dp)
     return r;
 }
 
-static void tell(struct server *s, const struct server_relay *r, bool remove)
+static void tell_proxy(struct server *s, const struct server_relay *r, bool remove)
 {
-    const struct record_relay record = {.dp = r->dp, .vs = r->vs};
     struct server_proxy *proxy = proxy_find(s, r->dp.ct_id);
 
     if (proxy && proxy->phase != PLANE_BEGIN) {
-        record_put_relay(&proxy->outbox, &record, remove);
+        record_put_relay(&proxy->outbox,
+                         &(struct record_relay){.dp = r->dp, .vs = r->vs}, remove);
         if (proxy->outbox.len > WIRE_BATCH_MAX) {
             proxy->phase = PLANE_BEGIN; /* It does not read: all of it, later. */
         }
     }
-    if (r->edge) {
-        struct buf *out = vplane_outbox(s, r->vs.vs_id);
-        if (out) {
-            record_put_relay(out, &record, remove);
-        }
+}
+
+static void set_edge(struct server *s, struct server_relay *r, bool edge)
+{
+    struct buf *out = r->edge != edge ? vplane_outbox(s, r->vs.vs_id) : NULL;
+
+    if (out) {
+        record_put_relay(out, &(struct record_relay){.dp = r->dp, .vs = r->vs}, !edge);
     }
+    r->edge = edge;
 }
 
 void relay_refresh(struct server *s, struct dp_key dp)
@@ -42,24 +46,23 @@ void relay_refresh(struct server *s, struct dp_key dp)
     const struct assoc_row *row = assoc_by_dp(s->assoc, dp);
     struct server_relay *r = relay_find(s, dp);
     bool active = row && row->state == ASSOC_ACTIVE;
-    const enum port_class class = ports_class(s, dp);
 
-    if (r && active && vs_key_equal(r->vs, row->vs) &&
-        r->edge == port_class_relays(class)) {
-        return;
-    }
-    if (r) {
-        tell(s, r, true);
+    if (r && (!active || !vs_key_equal(r->vs, row->vs))) {
+        set_edge(s, r, false);
+        tell_proxy(s, r, true);
         HASH_DEL(s->relays, r);
         free(r);
+        r = NULL;
     }
-    if (active) {
+    if (!r && active) {
         r = xcalloc(1, sizeof *r);
         r->dp = dp;
         r->vs = row->vs;
-        r->edge = port_class_relays(class);
         HASH_ADD(hh, s->relays, dp, sizeof r->dp, r);
-        tell(s, r, false);
+        tell_proxy(s, r, false);
+    }
+    if (r) {
+        set_edge(s, r, port_class_relays(ports_class(s, dp)));
     }
 }
 

@@ -470,6 +470,7 @@ class Client(Peer):
         self.configs = []       # each of them: (port, mapping, active)
         self.answer = None      # (vs peer, {port: vs_port}): send mapping frames
         self.reports = True     # Tells END.
+        self._mapped = 0
         super().__init__(bus, endpoint, vm_id, f"{name}:{random.randrange(1 << 30)}")
 
     def on_up(self):
@@ -531,8 +532,16 @@ class Client(Peer):
         self.configs.append((port, m["mapping"], m["active"]))
         self.send_mapping(port)
 
+    def tick(self):
+        super().tick()
+        now = time.monotonic()
+        if self.up and now - self._mapped > 0.2:
+            self._mapped = now
+            for port in self.port_config:
+                self.send_mapping(port)
+
     def send_mapping(self, port):
-        """A mapping frame, if asked for, and if the port has carrier."""
+        """A mapping frame, if asked for; repeated until the port is active."""
         vs, ports = self.answer or (None, {})
         if self.port_config.get(port, (False,))[0] and port in ports:
             vs.seen(self.id, port, ports[port])

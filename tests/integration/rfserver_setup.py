@@ -124,14 +124,16 @@ class Server:
         return _rows(self.json("show", "associations"))
 
     def stored(self, collection):
-        database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
+        database = None
         try:
+            database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
             return [json.loads(text) for text, in
                     database.execute(f'select json from "{collection}"')]
         except sqlite3.OperationalError:
-            return []
+            return []   # Not there, or not yet.
         finally:
-            database.close()
+            if database:
+                database.close()
 
     def stored_rows(self):
         return _rows(self.stored("rftable"))
@@ -194,6 +196,9 @@ class Network:
             self.vs.vlinks() == {(2, 4), (4, 2)}, self.vs.wiring))
         self.bus.until("relays of edge ports at rfvs", lambda: (
             self.vs.relays() == {(5, 1): 1, (6, 1): 3}, self.vs.wiring))
+        self.bus.until("edge and internal ports", lambda: (
+            all([c for _, (c, _) in sorted(self.proxy.plane(dp).of("port").items())] ==
+                ["edge", "internal"] for dp in (5, 6)), self.proxy.planes))
         self.bus.until("END of both datapaths", lambda: (
             all(self.proxy.plane(dp).ends for dp in (5, 6)), self.proxy.planes))
         self.bus.until("END of rfvs and relays", lambda: (

@@ -1,0 +1,181 @@
+"""rfserver: the mapping file, edited while everything runs."""
+
+import os
+import re
+import signal
+import time
+
+import pytest
+from rfserver_setup import (A, ACTIVE, B, HEADER, IDLE_CLIENT, IDLE_DATAPATH, MAPPING,
+                            PORTS_AT, VS_ID, Network, Server, active_rows, have_programs)
+
+pytestmark = pytest.mark.skipif(not have_programs(), reason="needs a build")
+
+
+@pytest.fixture
+def net(tmp_path):
+    network = Network(tmp_path)
+    yield network.converge()
+    network.close()
+
+
+def in_place(path, text):
+    path.write_bytes(text.encode())
+
+
+def by_rename(path, text):
+    """As most editors save."""
+    other = path.with_name(".rfserver.csv.swp")
+    other.write_bytes(text.encode())
+    os.replace(other, path)
+
+
+def without(text, *beginnings):
+    return "".join(line for line in text.splitlines(True)
+                   if not line.startswith(beginnings))
+
+
+@pytest.mark.parametrize("save", [in_place, by_rename])
+def test_saved_edits_take_effect(net, save):
+    marks = len(net.proxy.plane(6).history)
+    save(net.server.mapping, without(MAPPING, "2a0a0a0a0a0,2"))
+    rows = {**active_rows(), ((A, 2), None, None): IDLE_CLIENT,
+            (None, (5, 2), None): IDLE_DATAPATH}
+    del rows[(A, 2), (5, 2), (VS_ID, 2)]
+    net.until_rows(rows)
+    net.bus.until("the link leaves", lambda: (net.vs.vlinks() == set(), net.vs.wiring))
+    net.bus.until("its flows leave", lambda: set(net.proxy.plane(5).of("port")) == {1})
+    save(net.server.mapping, MAPPING)
+    net.until_active()
+    net.bus.until("the link is back", lambda: net.vs.vlinks() == {(2, 4), (4, 2)})
+    net.bus.until("its flows are back", lambda: (
+        net.proxy.plane(5).of("port").get(2) == ("internal", net.a.hwaddr(2))))
+    assert len(net.proxy.plane(6).history) == marks, "another datapath was told something"
+    assert net.proxy.plane(5).begins == 1, "no full download for one row"
+
+
+def test_datapath_that_gets_another_vm_gets_its_state_whole(net):
+    swapped = MAPPING.replace(",0,5,", ",0,55,").replace(",0,6,", ",0,5,").replace(
+        ",0,55,", ",0,6,")
+    in_place(net.server.mapping, swapped)
+    net.until_rows({((vm, port), (dp, port), (VS_ID, PORTS_AT[vm][port])): ACTIVE
+                    for vm, dp in ((A, 6), (B, 5)) for port in (1, 2)})
+    net.bus.until("switch 5 has what B has", lambda: (
+        set(net.proxy.plane(5).of("addr")) == {"172.31.2.1", "10.0.0.2"} and
+        net.proxy.plane(5).of("port") == {1: ("edge", net.b.hwaddr(1)),
+                                          2: ("internal", net.b.hwaddr(2))},
+        net.proxy.plane(5)))
+    net.bus.until("and was told so from the beginning", lambda: (
+        net.proxy.plane(5).ends == 2, net.proxy.plane(5)))
+
+
+FAULTY = HEADER + ("2a0a0a0a0a0,1,0,5\n"          # 2: too short
+                   "xyz,2,0,5,2\n"                # 3: no number
+                   "2b0b0b0b0b0,1,0,6,1\n"
+                   "2b0b0b0b0b0,2,0,6,1\n"        # 5: datapath port twice
+                   "2b0b0b0b0b0,1,0,6,7\n")       # 6: VM port twice
+
+
+def faults_of(net, text):
+    """{line} of all faults in a text, each as file:line:column."""
+    found = re.findall(re.escape(str(net.server.mapping)) + r":(\d+):(\d+): \S", text)
+    assert all(int(column) >= 1 for _, column in found)
+    return {int(line) for line, _ in found}
+
+
+def test_faulty_file_changes_nothing_and_all_its_faults_are_named(net):
+    marks = [len(p.history) for p in net.proxy.planes.values()]
+    in_place(net.server.mapping, FAULTY)
+    net.until_log("the mapping in force stays as it is")
+    assert faults_of(net, net.server.log()) == {2, 3, 5, 6}
+    net.until_rows(active_rows())
+    assert [len(p.history) for p in net.proxy.planes.values()] == marks
+    status = net.server.json("show", "status")["mapping"]
+    assert status["rows"] == 4
+    assert f"{net.server.mapping}:2:" in status["fault"]
+    assert any("has faults" in event["text"] for event in net.server.json("show", "events"))
+    by_rename(net.server.mapping, MAPPING)
+    net.bus.until("the fault is gone", lambda: (
+        net.server.json("show", "status")["mapping"]["fault"] == "none"))
+
+
+def test_file_that_is_deleted_changes_nothing(net):
+    net.server.mapping.unlink()
+    assert net.server.rfctl("reload")[0] == 1
+    assert "No such file" in net.server.rfctl("reload")[2]
+    net.until_rows(active_rows())
+
+
+def test_reload_by_signal_and_by_rfctl(net):
+    for order in ("rfctl", "signal"):
+        time.sleep(0.01)
+        loaded = net.server.json("show", "status")["mapping"]["loaded"]
+        if order == "rfctl":
+            assert net.server.rfctl("reload") == (0, "4 rows in force\n", "")
+        else:
+            net.server.process.send_signal(signal.SIGHUP)
+        net.bus.until(f"loaded again by {order}", lambda before=loaded: (
+            net.server.json("show", "status")["mapping"]["loaded"] != before))
+    net.until_rows(active_rows())
+
+
+def test_windows_line_ends_byte_order_mark_comments_and_blanks(net):
+    in_place(net.server.mapping, "\ufeff" + (
+        "# edited elsewhere\n\n" + MAPPING.replace("2a0a0a0a0a0", "0x02A0A0A0A0A0")
+    ).replace("\n", "\r\n"))
+    net.until_log("4 rows (0 added, 0 removed, 4 unchanged)")
+    net.until_rows(active_rows())
+
+
+def many_rows(n):
+    """A VM and datapath of 100 ports each."""
+    return "".join(f"4000{i // 100:08x},{i % 100 + 1},0,{0x1000 + i // 100:x},{i % 100 + 1}\n"
+                   for i in range(n))
+
+
+def test_ten_thousand_rows(net):
+    in_place(net.server.mapping, MAPPING + many_rows(10000))
+    net.until_log("10004 rows (10000 added, 0 removed, 4 unchanged)", 5)
+    net.until_rows(active_rows())
+    net.bus.until("they are in the store", lambda: (
+        len(net.server.stored("rfconfig")) == 10004))
+    other = net.server.folder / "other.csv"
+    other.write_text(MAPPING + many_rows(9999))
+    status, out, _ = net.server.rfctl("check", other)
+    assert status == 0
+    assert "rows: 1 removed, 0 added, 10003 unchanged" in out
+    in_place(net.server.mapping, MAPPING)
+    net.until_log("4 rows (0 added, 10000 removed, 4 unchanged)", 5)
+    net.until_rows(active_rows())
+    net.bus.until("they have left the store", lambda: (
+        len(net.server.stored("rfconfig")) == 4))
+
+
+def test_rfserver_does_not_start_with_a_faulty_file(tmp_path):
+    server = Server(tmp_path, mapping=FAULTY)
+    server.start(wait=False)
+    assert server.process.wait(10) == 1
+    for line in (2, 3, 5, 6):
+        assert f"{server.mapping}:{line}:" in server.log()
+    server.close()
+
+
+def test_vm_that_spans_datapaths_is_said_to_have_one(tmp_path):
+    isl = tmp_path / "rfisl.csv"
+    isl.write_text(
+        "vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,rem_eth_addr\n"
+        "2a0a0a0a0a0,0,5,9,02:a1:a1:a1:a1:a1,0,7,9,02:a2:a2:a2:a2:a2\n")
+    net = Network(tmp_path, isl=isl)
+    try:
+        in_place(net.server.mapping, MAPPING + "2a0a0a0a0a0,3,0,7,1\n")
+        net.until_log("only the first one gets its routes")
+        net.converge()
+        net.proxy.switch(7, 1)
+        net.bus.until("END", lambda: net.proxy.plane(7).ends == 1)
+        assert net.proxy.plane(7).state == {}
+        assert len(net.server.stored("rfisl")) == 1
+        status, out, _ = net.server.rfctl("check", net.server.mapping, isl)
+        assert (status, "0 removed, 0 added, 5 unchanged" in out) == (0, True), out
+        assert "inter-switch links changed" not in out
+    finally:
+        net.close()
