@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from . import oracle, pcap, records
 from .ofctl import Bucket, parse_flows, parse_groups
-from .probe import Probes, PingStreams, outage
+from .probe import Probes
+from .streams import Streams, lost, outage
 from .system import LabError, wait_for
 from .topology import RFVS_BRIDGE
 
@@ -334,33 +335,35 @@ class Verifier:
         link = self.topology.link(name) if name else self.topology.links[-1]
         rows = []
         for up, what in ((False, "down"), (True, "up")):
-            with PingStreams(self.probes) as streams:
+            with Streams(self.probes) as streams:
                 time.sleep(1.0)
-                cut = time.time()
-                self.lab.network.set_link(link, up)
+                cut = self.lab.network.set_link(link, up)
                 row = self.row(f"7 link {link.name} {what}: routed anew",
                                lambda: self.settled(() if up else (link,)), 20)
-                settled = time.time() - cut
-                replies = streams.stop()
-            outages = {pair: outage(seen, cut) for pair, seen in replies.items()}
+                settled = time.monotonic() - cut
+                flows = streams.stop()
             if row.passed:
                 row.measured = f"RFVS pair, carrier, OSPF, switches in {settled:.1f} s"
-            rows += [row, self._outage_row(link, what, outages)]
+            rows += [row, self._outage_row(link, what, flows, cut)]
             if not up and not row.passed:
                 self.lab.network.set_link(link, True)
                 break
         return rows
 
     @staticmethod
-    def _outage_row(link, what, outages):
+    def _outage_row(link, what, flows, cut):
         title = f"7 link {link.name} {what}: last pair restored"
+        outages = {pair: outage(flows[pair], cut) for pair in flows}
         dead = [pair for pair, ms in outages.items() if ms is None]
         if dead:
-            return Row(title, False, "no reply any more: " + pairs(dead))
-        slowest = max(outages.values())
-        hit = sum(ms > 0 for ms in outages.values())
-        return Row(title, True, f"{slowest:.0f} ms ({hit} of {len(outages)} pairs lost "
-                   f"pings, one each {PingStreams.INTERVAL * 1000:.0f} ms)")
+            return Row(title, False, "nothing arrives any more: " + pairs(dead))
+        hit = {pair: ms for pair, ms in outages.items() if ms}
+        if not hit:
+            return Row(title, True, f"0 ms: none of {len(flows)} pairs lost a packet")
+        gone = sum(lost(flows[pair], cut - 0.02) for pair in hit)
+        slowest = max(hit, key=hit.get)
+        return Row(title, True, f"{hit[slowest]:.0f} ms ({'->'.join(slowest)}); {gone} "
+                   f"packets of {len(hit)} of {len(flows)} pairs lost")
 
     # ---- all of them ----
 
