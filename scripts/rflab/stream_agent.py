@@ -3,9 +3,10 @@ which of theirs arrive when.
 
     stream_agent.py OWN_ADDRESS INTERVAL_MS FLOWS ADDRESS...
 
-Each address gets FLOWS flows, from as many source ports, so that equal-cost paths are
-all used.  Moments are CLOCK_MONOTONIC, which all network namespaces share.  When its
-standard input ends it stops sending, listens a little longer, and prints JSON:
+Each address gets a packet each INTERVAL_MS, of FLOWS flows in turn: they have ports of
+their own, so that equal-cost paths are all used.  Moments are CLOCK_MONOTONIC, which all network namespaces share.  It says "ready",
+begins with the first line on standard input, stops sending when that ends, listens a
+little longer, and prints JSON:
 {"sent": {"ADDRESS FLOW": [seconds, ...]}, "seen": {"ADDRESS FLOW": [[number, seconds], ...]}}
 """
 
@@ -21,20 +22,19 @@ LINGER = 0.3
 FORMAT = struct.Struct("!II")
 
 
+def bound(address, port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    sock.setblocking(False)
+    sock.bind((address, port))
+    return sock
+
+
 def main(own, interval_ms, flows, *others):
     interval, flows = float(interval_ms) / 1000, int(flows)
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    receiver.setblocking(False)
-    receiver.bind((own, PORT))
-    senders = []
-    for other in others:
-        for flow in range(flows):
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sender.setblocking(False)
-            sender.bind((own, PORT + 1 + flow))
-            sender.connect((other, PORT))
-            senders.append((sender, flow, []))
+    receiver = bound(own, PORT)
+    senders = [bound(own, PORT + 1 + flow) for flow in range(flows)]
+    streams = [(other, flow, []) for other in others for flow in range(flows)]
     seen = {}
 
     def receive():
@@ -46,20 +46,22 @@ def main(own, interval_ms, flows, *others):
                     (number, time.monotonic()))
         except BlockingIOError:
             pass
-        except OSError:
-            pass  # An ICMP error of a router; the packet counts as lost.
 
-    def send():
-        for sender, flow, sent in senders:
+    def send(turn):
+        for other, flow, sent in streams:
+            if flow != turn % flows:
+                continue
             now = time.monotonic()
             try:
-                sender.send(FORMAT.pack(len(sent), flow))
+                senders[flow].sendto(FORMAT.pack(len(sent), flow), (other, PORT))
             except OSError:
-                pass  # Likewise: sent, and lost.
+                pass  # It counts as lost.
             sent.append(now)
 
+    print("ready", flush=True)
+    sys.stdin.readline()
     waiting = [receiver, sys.stdin]
-    due, end = time.monotonic(), None
+    due, end, turn = time.monotonic(), None, 0
     while end is None or time.monotonic() < end:
         wait = max(0, (due if end is None else end) - time.monotonic())
         ready = select.select(waiting, [], [], wait)[0]
@@ -68,10 +70,11 @@ def main(own, interval_ms, flows, *others):
             waiting, end = [receiver], time.monotonic() + LINGER
         now = time.monotonic()
         if end is None and now >= due:
-            send()
+            send(turn)
+            turn += 1
             # Turns that were missed are left out, not made up for in a burst.
             due = max(due + interval, now)
-    json.dump({"sent": {f"{s.getpeername()[0]} {flow}": sent for s, flow, sent in senders},
+    json.dump({"sent": {f"{other} {flow}": sent for other, flow, sent in streams},
                "seen": seen}, sys.stdout)
 
 
