@@ -163,7 +163,6 @@ static void take_row(struct printer *p, bson_iter_t *row)
         p->cells = xrealloc(p->cells, p->cap_rows * MAX_COLUMNS * sizeof *p->cells);
     }
     cells = &p->cells[p->n_rows++ * MAX_COLUMNS];
-    memset(cells, 0, MAX_COLUMNS * sizeof *cells);
     for (int i = 0; i < p->n_columns; i++) {
         struct column *c = &p->columns[i];
         bson_iter_t it = *row, value;
@@ -217,26 +216,6 @@ static void hide_columns(struct printer *p)
     }
 }
 
-/* By the columns from left to right, numbers in the text by their value. */
-static int compare_rows(const void *a, const void *b)
-{
-    char *const *x = a, *const *y = b;
-    int diff = 0;
-
-    for (int i = 0; i < MAX_COLUMNS && x[i] && y[i] && !diff; i++) {
-        diff = strverscmp(x[i], y[i]);
-    }
-    return diff;
-}
-
-/* Events have their order; all else comes as rfserver's tables happen to hold it. */
-static void sort_rows(struct printer *p)
-{
-    if (p->n_columns && p->n_rows && strcmp(p->columns[0].key, "time")) {
-        qsort(p->cells, p->n_rows, MAX_COLUMNS * sizeof *p->cells, compare_rows);
-    }
-}
-
 static void print_cells(const struct printer *p, char *const *cells)
 {
     int n = p->n_columns;
@@ -268,7 +247,6 @@ void printer_print(struct printer *p)
             titles[i] = p->columns[i].title;
         }
         hide_columns(p);
-        sort_rows(p);
         print_cells(p, titles);
         for (size_t i = 0; i < p->n_rows; i++) {
             print_cells(p, &p->cells[i * MAX_COLUMNS]);
