@@ -10,13 +10,11 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 from pathlib import Path
 
-from .system import CHECKOUT, LabError, wait_for
+from .system import CHECKOUT, LabError, last_line, wait_for
 
 SERVER_PORT = 25555
-MONGODB = ("127.0.0.1", 27017)
 PROXY_CONTROLLER = "tcp:127.0.0.1:6653"
 RFVS_CONTROLLER = "tcp:127.0.0.1:6654"
 PROGRAMS = ("rfserver", "rfproxy", "rfvs", "rfclient", "rfctl")
@@ -76,19 +74,6 @@ class Daemons:
             (directory / target).touch(mode=0o600)
             (directory / target).write_bytes((self.keys / source).read_bytes())
 
-    def store(self):
-        """A MongoDB server on this machine if one listens, otherwise a file."""
-        wanted = os.environ.get("RF_STORE")
-        if wanted:
-            return wanted
-        try:
-            socket.create_connection(MONGODB, timeout=0.5).close()
-        except OSError:
-            return f"sqlite:{self.dir}/store/routeflow.db"
-        # Two labs on one machine must not write into one database.
-        name = "routeflow" if self.instance.name == "demo" else f"rf-{self.instance.name}"
-        return f"mongodb://{MONGODB[0]}:{MONGODB[1]}/{name}"
-
     def options(self, store):
         """{program: {option: value}} of the daemons outside the containers."""
         return {
@@ -129,11 +114,27 @@ class Daemons:
         self.instance.kill_process(self.pid(name), signal.SIGKILL)
 
     def _answers(self):
-        for name in ("rfserver", "rfproxy", "rfvs"):
-            if not self.running(name):
-                return False, f"{name} has ended, see {self.dir}/log/{name}.log"
+        ended = self.ended()
+        if ended:
+            raise LabError("\n".join(ended))
         done = self.rfctl("show", "status", check=False)
         return done.returncode == 0, (done.stderr or done.stdout).strip()
+
+    def ended(self):
+        """A line for each daemon that runs no more, with the last that it has logged."""
+        lines = []
+        for name in ("rfserver", "rfproxy", "rfvs"):
+            if not self.running(name):
+                log = self.dir / "log" / f"{name}.log"
+                lines.append(f"{name} has ended, see {log}; its last line:\n"
+                             f"  {last_line(log)}")
+        for node in self.network.topology.nodes:
+            # Written by lxc/init, which starts again what ends.
+            logs = self.dir / "lxc" / node.vm / "rootfs/var/log"
+            if "rfclient ended" in last_line(logs / "init.log"):
+                lines.append(f"{node.vm}: {last_line(logs / 'init.log')}; the last line of "
+                             f"{logs}/rfclient.log:\n  {last_line(logs / 'rfclient.log')}")
+        return lines
 
     def pid(self, name):
         return int((self.dir / "pid" / name).read_text(encoding="utf-8"))
