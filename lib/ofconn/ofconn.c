@@ -31,7 +31,8 @@ struct ofconn_server {
     const struct ofconn_ops *ops;
     void *aux;
     unsigned max_strangers, n_strangers;
-    struct log_limit limit; /* Of messages about strangers and refusals. */
+    struct log_limits strangers, refused; /* By the peer's address. */
+    struct log_limit crowded;
     struct stream_listener **listeners;
     size_t n_listeners;
     struct ofconn *conns;
@@ -50,6 +51,15 @@ const char *ofconn_peer(const struct ofconn *conn)
 void ofconn_kick(struct ofconn *conn)
 {
     stream_kick(conn->stream);
+}
+
+/* By the address alone: each connection of a peer has another port. */
+static struct log_limit *limit_of(struct log_limits *limits, const struct ofconn *conn)
+{
+    const char *port = strrchr(conn->peer, ':');
+
+    return log_limit_of(limits, conn->peer,
+                        port ? (size_t)(port - conn->peer) : strlen(conn->peer));
 }
 
 static void conn_destroy(struct ofconn *conn)
@@ -72,7 +82,8 @@ static void identified(struct ofconn *conn, const struct of_session_up *up)
     loop_timer_once(conn->timer, 0); /* From now on the session looks for life. */
     conn->owner = server->ops->identified(server->aux, conn, up, why);
     if (!conn->owner) {
-        log_warn_limited(&server->limit, "datapath %s from %s refused: %s",
+        log_warn_limited(limit_of(&server->refused, conn),
+                         "datapath %s from %s refused: %s",
                          id_format(up->datapath_id, id), conn->peer, why);
         of_session_close(conn->session, why);
     }
@@ -86,8 +97,8 @@ static void leave(struct ofconn *conn, const char *reason)
         conn->owner = NULL;
         conn->server->ops->gone(owner, reason);
     } else if (conn->stranger && !conn->ending) {
-        log_warn_limited(&conn->server->limit, "connection from %s: %s", conn->peer,
-                         reason);
+        log_warn_limited(limit_of(&conn->server->strangers, conn),
+                         "connection from %s: %s", conn->peer, reason);
     }
 }
 
@@ -115,8 +126,8 @@ static void run(struct ofconn *conn)
         } else if (conn->owner) {
             conn->server->ops->event(conn->owner, &ev);
         } else if (ev.type == OF_EV_FAULT) {
-            log_warn_limited(&conn->server->limit, "connection from %s: %s", conn->peer,
-                             ev.text);
+            log_warn_limited(limit_of(&conn->server->strangers, conn),
+                             "connection from %s: %s", conn->peer, ev.text);
         }
     }
     stream_kick(conn->stream);
@@ -173,6 +184,25 @@ static void on_closed(void *conn_, const char *reason)
     conn_destroy(conn_);
 }
 
+/* Room for one more: whoever has had the most time to say which switch it is goes.  So
+ * connections that say nothing, however many, do not keep a switch out. */
+static void make_room(struct ofconn_server *server)
+{
+    struct ofconn *conn = server->conns;
+
+    if (server->n_strangers < server->max_strangers) {
+        return;
+    }
+    while (!conn->stranger) {
+        conn = conn->next;
+    }
+    log_warn_limited(&server->crowded,
+                     "connection from %s given up for a newer one: with it %u have not "
+                     "said which switch they are",
+                     conn->peer, server->n_strangers);
+    conn_destroy(conn);
+}
+
 static void on_accept(void *server_, struct stream *stream)
 {
     static const struct stream_ops ops = {.readable = on_readable,
@@ -182,14 +212,7 @@ static void on_accept(void *server_, struct stream *stream)
     struct ofconn_server *server = server_;
     struct of_session_config config;
 
-    if (server->n_strangers >= server->max_strangers) {
-        log_warn_limited(&server->limit,
-                         "connection from %s refused: %u others have not said yet "
-                         "which switch they are",
-                         stream_name(stream), server->n_strangers);
-        stream_destroy(stream);
-        return;
-    }
+    make_room(server);
     of_session_config_init(&config);
     struct ofconn *conn = xcalloc(1, sizeof *conn);
     conn->server = server;

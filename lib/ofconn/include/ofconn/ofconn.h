@@ -5,9 +5,10 @@
  * (of/session.h), and hands it to an owner once it is known which switch it is.
  *
  * A connection owns its stream and its session.  Until its features are known it is a
- * stranger; there are at most `max_strangers` of them, and each has the handshake time
- * of the session.  Then `identified` says to whom it belongs, or why it is refused.
- * Strangers and refusals are logged here, rate-limited, with the peer's address. */
+ * stranger; there are at most `max_strangers` of them (a newer one displaces the
+ * oldest), and each has the handshake time of the session.  Then `identified` says to
+ * whom it belongs, or why it is refused. Strangers and refusals are logged here,
+ * rate-limited, with the peer's address. */
 
 #include <stdbool.h>
 #include <stddef.h>
