@@ -9,7 +9,9 @@
 
 #include "base/util.h"
 #include "client.h"
+#include "daemon/curve.h"
 #include "daemon/daemon.h"
+#include "daemon/keyfile.h"
 #include "daemon/options.h"
 #include "net/zcurve.h"
 #include "privileges.h"
@@ -19,35 +21,17 @@
 
 enum { KEY_MIN = 16, KEY_MAX = 128 }; /* Octets. */
 
-/* The key: hexadecimal, on one line. */
 static bool read_key(const char *path, struct buf *ret)
 {
-    FILE *f = fopen(path, "re");
-    char line[2 * KEY_MAX + 2];
+    uint8_t key[KEY_MAX];
+    size_t n;
 
-    if (!f) {
-        log_err("option key-file: cannot open %s: %s", path, strerror(errno));
+    if (!keyfile_read(path, KEY_MIN, KEY_MAX, key, &n)) {
         return false;
     }
-    bool any = fgets(line, sizeof line, f);
-    fclose(f);
-    size_t n = any ? strcspn(line, "\r\n") : 0;
-    bool good = n % 2 == 0 && n / 2 >= KEY_MIN && n / 2 <= KEY_MAX;
-    for (size_t i = 0; good && i < n; i += 2) {
-        char digits[3] = {line[i], line[i + 1], '\0'};
-        uint64_t v;
-        good = parse_u64(digits, 16, 0xff, &v);
-        if (good) {
-            buf_put_u8(ret, (uint8_t)v);
-        }
-    }
-    explicit_bzero(line, sizeof line);
-    if (!good) {
-        log_err("option key-file: %s: expected one line of %d to %d hexadecimal digits",
-                path, 2 * KEY_MIN, 2 * KEY_MAX);
-        buf_uninit(ret);
-    }
-    return good;
+    buf_put(ret, key, n);
+    explicit_bzero(key, sizeof key);
+    return true;
 }
 
 static bool read_mac(const char *ifname, uint64_t *ret)
@@ -98,28 +82,6 @@ static bool read_vm_id(const struct options *o, const struct port_pattern *ports
     return true;
 }
 
-static bool read_curve(const struct options *o, struct zcurve *curve,
-                       const struct zcurve **ret)
-{
-    const char *own = options_get(o, "curve"), *server = options_get(o, "curve-server");
-    char error[ZCURVE_ERR_LEN];
-
-    if (!own && !server) {
-        *ret = NULL;
-        return true;
-    }
-    if (!own || !server) {
-        log_err("options curve and curve-server: expected both or neither");
-        return false;
-    }
-    if (zcurve_load(own, server, curve, error)) {
-        log_err("option curve: %s", error);
-        return false;
-    }
-    *ret = curve;
-    return true;
-}
-
 static bool read_options(const struct options *o, struct client_config *config,
                          struct zcurve *curve)
 {
@@ -143,7 +105,7 @@ static bool read_options(const struct options *o, struct client_config *config,
         !options_u64(o, "netlink-buffer", 4096, 1u << 30, &buffer) ||
         !options_ms(o, "validate", 1000, 86400000, &config->prober.validate_ms) ||
         !read_vm_id(o, &config->ports, &config->vm_id) ||
-        !read_curve(o, curve, &config->curve) || !read_key(key_file, &config->key)) {
+        !curve_read(o, curve, &config->curve) || !read_key(key_file, &config->key)) {
         return false;
     }
     config->server = options_get(o, "server");
@@ -209,10 +171,7 @@ static const struct option_spec options[] = {
      .arg = "BYTES",
      .doc = "receive buffer for the kernel's events (850 bytes each)",
      .def = "16777216"},
-    {.key = "curve",
-     .arg = "NAME",
-     .doc = "encrypt with the key pair NAME.key, NAME.secret"},
-    {.key = "curve-server", .arg = "NAME", .doc = "rfserver's public key is NAME.key"},
+    CURVE_OPTIONS,
     {0},
 };
 

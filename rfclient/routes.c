@@ -144,10 +144,13 @@ static bool event_del(struct route_table *t, const struct rtnl_msg *m)
     }
     const struct route *known = &at(t, i)->route;
     bool shadowing = known->shadowing;
+    /* Dumps of the kernel leave out what stands between the hops of an IPv6 route, so
+     * `shadowing` does not tell whether there is something. */
+    shadowing |= r->prefix.addr.version == IP_V6 && r->n_hops > 1;
     enum containment hops = r->n_hops ? compare_hops(t, known, r) : SAME;
     if (hops == PART && r->prefix.addr.version == IP_V6) {
         remove_hops(t, head, i, r);
-        return shadowing;
+        return true;
     }
     if (hops == OTHER && shadowing) {
         return true; /* Of those behind it, most likely. */

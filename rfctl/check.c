@@ -54,8 +54,8 @@ static bool ask_mapping(const struct rfctl *ctl, struct buf *csv, struct buf *is
         bson_t doc;
 
         snprintf(offset, sizeof offset, "@%" PRId64, next);
-        bool ok = !ipc_request(ctl->server, NULL, "mapping", args, 1, ctl->timeout_ms,
-                               &body, &status, state) &&
+        bool ok = !ipc_request(ctl->server, ctl->curve, "mapping", args, 1,
+                               ctl->timeout_ms, &body, &status, state) &&
                   !status && bson_init_static(&doc, body.data, body.len);
         if (ok) {
             append_text(&doc, "csv", csv);

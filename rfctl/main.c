@@ -28,6 +28,10 @@ static const char help[] =
     "  watch                           events as they happen\n"
     "  check FILE.csv [ISL.csv]        faults of a mapping file, and what it would "
     "change\n"
+    "  keygen NAME                     key pair NAME.key, NAME.secret for option "
+    "curve\n"
+    "  plane [closed|passthrough]       do routing packets stay in RFVS?  Changes it "
+    "live\n"
     "  reload                          read the mapping file again\n\n"
     "A VM is a MAC, a vm_id, or the name of its container.  Exit status: 0 good, 1 an "
     "error, 2 \"why\" found something missing, 3 rfserver does not answer.";
@@ -38,12 +42,16 @@ static const struct argp_option argp_options[] = {
     {"events", 'e', "ENDPOINT", 0,
      "of its events, default $RF_EVENTS or ipc:///run/routeflow/events.ipc", 0},
     {"timeout", 't', "SECONDS", 0, "wait so long for an answer, default 3", 0},
+    {"curve", 'c', "NAME", 0, "over tcp://: our key pair is NAME.key, NAME.secret", 0},
+    {"curve-server", 'C', "NAME", 0, "over tcp://: rfserver's public key is NAME.key",
+     0},
     {"json", 'j', NULL, 0, "print JSON", 0},
     {0},
 };
 
 struct arguments {
     struct rfctl ctl;
+    const char *curve_own, *curve_server;
     const char *words[WIRE_MAX_STRS];
     unsigned n_words;
 };
@@ -59,6 +67,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'e':
         a->ctl.events = arg;
+        return 0;
+    case 'c':
+        a->curve_own = arg;
+        return 0;
+    case 'C':
+        a->curve_server = arg;
         return 0;
     case 'j':
         a->ctl.json = true;
@@ -94,8 +108,8 @@ static int ask(const struct rfctl *ctl, const char *cmd, const char *const *args
     bson_iter_t it;
 
     buf_clear(body);
-    if (ipc_request(ctl->server, NULL, cmd, args, n, ctl->timeout_ms, body, &status,
-                    state)) {
+    if (ipc_request(ctl->server, ctl->curve, cmd, args, n, ctl->timeout_ms, body,
+                    &status, state)) {
         fprintf(stderr, "rfctl: no answer from rfserver: %s\n", state);
         return RFCTL_NO_SERVER;
     }
@@ -132,6 +146,9 @@ static int show(const struct rfctl *ctl, const char *what, const char *const *ar
         }
     } while (next >= 0);
     if (!status) {
+        if (strcmp(what, "events") && strcmp(what, "associations")) {
+            printer_sort(printer); /* Those two come in an order of their own. */
+        }
         printer_print(printer);
     }
     printer_destroy(printer);
@@ -165,18 +182,35 @@ static int why(const struct rfctl *ctl, const char *const *args, unsigned n)
     return status;
 }
 
-static int reload(const struct rfctl *ctl)
+/* An order to rfserver, which says in a line what holds now. */
+static int order(const struct rfctl *ctl, const char *cmd, const char *const *args,
+                 unsigned n)
 {
     struct buf body = {0};
     bson_t doc;
-    int status = ask(ctl, "reload", NULL, 0, &body, &doc);
+    int status = ask(ctl, cmd, args, n, &body, &doc);
     bson_iter_t it;
 
-    if (!status && bson_iter_init_find(&it, &doc, "rows")) {
-        printf("%lld rows in force\n", (long long)bson_iter_as_int64(&it));
+    if (!status && bson_iter_init_find(&it, &doc, "text") &&
+        BSON_ITER_HOLDS_UTF8(&it)) {
+        printf("%s\n", bson_iter_utf8(&it, NULL));
     }
     buf_uninit(&body);
     return status;
+}
+
+/* A key pair for option `curve` of a daemon; prints the line for an allow-list. */
+static int keygen(const char *name)
+{
+    char error[ZCURVE_ERR_LEN];
+    struct zcurve made;
+
+    if (zcurve_generate(name, error) || zcurve_load(name, NULL, &made, error)) {
+        fprintf(stderr, "rfctl: %s\n", error);
+        return RFCTL_ERROR;
+    }
+    printf("%s\n", made.public_key);
+    return RFCTL_OK;
 }
 
 static int unknown(const char *what)
@@ -222,8 +256,11 @@ static int run(const struct arguments *a)
     if (!strcmp(cmd, "check") && (a->n_words == 2 || a->n_words == 3)) {
         return check_mapping(ctl, a->words[1], a->n_words == 3 ? a->words[2] : NULL);
     }
-    if (!strcmp(cmd, "reload")) {
-        return reload(ctl);
+    if (!strcmp(cmd, "keygen") && a->n_words == 2) {
+        return keygen(a->words[1]);
+    }
+    if (!strcmp(cmd, "reload") || !strcmp(cmd, "plane")) {
+        return order(ctl, cmd, a->words + 1, a->n_words - 1);
     }
     return unknown(cmd);
 }
@@ -236,17 +273,32 @@ static const char *env_or(const char *name, const char *otherwise)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        argp_options, parse, "show WHAT|why VM PORT|why PREFIX|watch|check FILE|reload",
-        help,         NULL,  NULL,
-        NULL};
+    static const struct argp argp = {argp_options,
+                                     parse,
+                                     "show WHAT|why VM PORT|why PREFIX|watch|check "
+                                     "FILE|keygen NAME|plane MODE|reload",
+                                     help,
+                                     NULL,
+                                     NULL,
+                                     NULL};
     struct arguments a = {
         .ctl = {.server = env_or("RF_SERVER", "ipc:///run/routeflow/rfserver.ipc"),
                 .events = env_or("RF_EVENTS", "ipc:///run/routeflow/events.ipc"),
                 .timeout_ms = 3000}};
 
+    struct zcurve curve;
+
     argp_err_exit_status = RFCTL_ERROR;
     daemon_log_to_stderr(LOGL_ERR);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
+    if (a.curve_own || a.curve_server) {
+        char error[ZCURVE_ERR_LEN] = "--curve and --curve-server go together";
+        if (!a.curve_own || !a.curve_server ||
+            zcurve_load(a.curve_own, a.curve_server, &curve, error)) {
+            fprintf(stderr, "rfctl: %s\n", error);
+            return RFCTL_ERROR;
+        }
+        a.ctl.curve = &curve;
+    }
     return run(&a);
 }

@@ -9,13 +9,16 @@
 #include "base/addr.h"
 #include "base/util.h"
 #include "net/loop.h"
+#include "sort.h"
 
 #define MAX_COLUMNS 20
+#define SORT_CELLS 3
 
 struct column {
     char *key, *title;
     int width;
     bool number;
+    bool hidden; /* Says the same in every row, see hide_columns(). */
 };
 
 struct printer {
@@ -57,6 +60,19 @@ void print_clock(int64_t wall_ms, struct buf *out)
     buf_printf(out, "%s.%03d", text, (int)(wall_ms % 1000));
 }
 
+/* Ids of datapaths without the zeros in front: "0x5". */
+static bool short_id(const char *text, struct buf *out)
+{
+    uint64_t id;
+
+    if (strlen(text) != 18 || strncmp(text, "0x", 2) ||
+        !parse_u64(text + 2, 16, UINT64_MAX, &id)) {
+        return false;
+    }
+    buf_printf(out, "0x%" PRIx64, id);
+    return true;
+}
+
 /* As people read it: a VM is its MAC, a moment is its age (an event's: the time). */
 static char *cell_text(const char *key, const bson_iter_t *it)
 {
@@ -68,8 +84,9 @@ static char *cell_text(const char *key, const bson_iter_t *it)
     case BSON_TYPE_UTF8:
         if (!strncmp(key, "vm", 2) && id_parse(bson_iter_utf8(it, NULL), &id)) {
             buf_printf(&out, "%s", eth_format(eth_from_u64(id), text));
-        } else {
-            buf_printf(&out, "%s", bson_iter_utf8(it, NULL));
+        } else if (!short_id(bson_iter_utf8(it, NULL), &out)) {
+            const char *words = bson_iter_utf8(it, NULL);
+            buf_printf(&out, "%s", *words ? words : "-");
         }
         break;
     case BSON_TYPE_DATE_TIME:
@@ -179,13 +196,41 @@ void printer_add(struct printer *p, const bson_t *answer, int64_t *ret_next)
     *ret_next = bson_iter_init_find(&it, answer, "next") ? bson_iter_as_int64(&it) : -1;
 }
 
+/* Most networks have one controller and one RFVS; then a column that says so in every
+ * row only makes the table wider than a terminal. */
+static void hide_columns(struct printer *p)
+{
+    static const struct {
+        const char *key, *usual;
+    } often[] = {{"ct_id", "0"}, {"vs_id", "0x7266767300000000"}};
+
+    for (int i = 0; i < p->n_columns; i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(often); k++) {
+            bool hidden = !strcmp(p->columns[i].key, often[k].key);
+            for (size_t row = 0; row < p->n_rows && hidden; row++) {
+                const char *cell = p->cells[row * MAX_COLUMNS + (size_t)i];
+                hidden = !strcmp(cell, often[k].usual) || !strcmp(cell, "-");
+            }
+            p->columns[i].hidden |= hidden;
+        }
+    }
+}
+
 static void print_cells(const struct printer *p, char *const *cells)
 {
-    for (int i = 0; i < p->n_columns; i++) {
+    int n = p->n_columns;
+
+    while (n > 0 && p->columns[n - 1].hidden) {
+        n--;
+    }
+    for (int i = 0; i < n; i++) {
         const struct column *c = &p->columns[i];
         int pad = c->width - text_width(cells[i]);
-        bool last = i == p->n_columns - 1;
+        bool last = i == n - 1;
 
+        if (c->hidden) {
+            continue;
+        }
         printf("%*s%s%*s%s", c->number ? pad : 0, "", cells[i],
                c->number || last ? 0 : pad, "", last ? "\n" : "  ");
     }
@@ -201,10 +246,29 @@ void printer_print(struct printer *p)
         for (int i = 0; i < p->n_columns; i++) {
             titles[i] = p->columns[i].title;
         }
+        hide_columns(p);
         print_cells(p, titles);
         for (size_t i = 0; i < p->n_rows; i++) {
             print_cells(p, &p->cells[i * MAX_COLUMNS]);
         }
+    }
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    char *const *x = a, *const *y = b;
+    int d = 0;
+
+    for (int i = 0; !d && i < SORT_CELLS; i++) {
+        d = compare_cells(x[i], y[i]);
+    }
+    return d;
+}
+
+void printer_sort(struct printer *p)
+{
+    if (p->n_columns >= SORT_CELLS && p->n_rows) {
+        qsort(p->cells, p->n_rows, MAX_COLUMNS * sizeof *p->cells, compare_rows);
     }
 }
 

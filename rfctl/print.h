@@ -17,6 +17,8 @@ struct printer;
 struct printer *printer_create(bool json);
 /* One answer; *ret_next is the offset of the rest, or -1. */
 void printer_add(struct printer *, const bson_t *answer, int64_t *ret_next);
+/* Orders the rows by their first cells (not those of JSON). */
+void printer_sort(struct printer *);
 void printer_print(struct printer *);
 void printer_destroy(struct printer *);
 

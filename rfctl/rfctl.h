@@ -11,6 +11,7 @@
 struct rfctl {
     const char *server; /* Endpoint. */
     const char *events;
+    const struct zcurve *curve; /* NULL: plain. */
     int64_t timeout_ms;
     bool json;
 };

@@ -43,7 +43,7 @@ int watch_events(const struct rfctl *ctl)
     struct watch w = {.ctl = ctl, .loop = loop_create()};
     struct zctx *zctx = zctx_create();
     struct ipc_subscriber *sub =
-        ipc_subscriber_create(w.loop, zctx, ctl->events, NULL, print_event, &w);
+        ipc_subscriber_create(w.loop, zctx, ctl->events, ctl->curve, print_event, &w);
     struct loop_signal *on_int = loop_signal_create(w.loop, SIGINT, interrupted, &w);
     struct loop_signal *on_term = loop_signal_create(w.loop, SIGTERM, interrupted, &w);
 

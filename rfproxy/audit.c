@@ -156,7 +156,7 @@ void audit_tick(struct datapath *dp, int64_t now)
         break;
     case AUDIT_IDLE:
         poll_leaks(dp);
-        if (now >= audit->next_at) {
+        if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
         break;

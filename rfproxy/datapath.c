@@ -61,7 +61,7 @@ void datapath_destroy(struct datapath *dp)
 void datapath_kick(struct datapath *dp)
 {
     if (dp->conn) {
-        conn_kick(dp->conn);
+        ofconn_kick(dp->conn);
     }
 }
 
@@ -85,8 +85,6 @@ static struct dp_key port_key(const struct datapath *dp, const struct dp_port *p
  * was restarted, need not wait again to know an edge port. */
 static void report_port(struct datapath *dp, const struct dp_port *port, bool gone)
 {
-    const int64_t age = gone ? 0 : loop_now() - port->since;
-
     if (dp->reported) {
         server_send(dp->proxy->server,
                     &(struct msg){.type = MSG_DP_PORT,
@@ -95,7 +93,7 @@ static void report_port(struct datapath *dp, const struct dp_port *port, bool go
                                               .hwaddr = port->hwaddr,
                                               .up = port->up && !gone,
                                               .gone = gone,
-                                              .now_ms = loop_wall_now() - age}});
+                                              .age_ms = loop_now() - port->since}});
     }
 }
 
@@ -135,10 +133,10 @@ static void port_set(struct datapath *dp, const struct of_port *p)
     }
     str_copy(port->name, p->name, sizeof port->name);
     port->hwaddr = p->hw_addr;
-    port->up = up;
     if (up != was_up || !port->since) {
         port->since = loop_now();
     }
+    port->up = up;
     if (dp->reported && up != was_up) {
         log_info("datapath %s port %u (%s) is %s", dp->name, port->no, port->name,
                  up ? "up" : "down");
@@ -183,21 +181,22 @@ static void ports_set(struct datapath *dp, const struct of_port *ports, size_t n
 
 /* Coming and going. */
 
-void datapath_attach(struct datapath *dp, struct conn *conn, struct of_session *session,
-                     const char *peer, const struct of_session_up *up)
+void datapath_attach(struct datapath *dp, struct ofconn *conn,
+                     const struct of_session_up *up)
 {
     const bool returned = dp->reported;
     unsigned n_up = 0;
 
     dp->conn = conn;
-    dp->session = session;
+    dp->session = ofconn_session(conn);
     dp->n_tables = up->n_tables;
-    str_copy(dp->peer, peer, sizeof dp->peer);
+    str_copy(dp->peer, ofconn_peer(conn), sizeof dp->peer);
     for (size_t i = 0; i < up->n_ports; i++) {
         n_up += up->ports[i].port_no < OFPP_MAX && of_port_up(&up->ports[i]);
     }
     log_info("datapath %s %s from %s: %zu ports, %u of them up, %u tables", dp->name,
-             returned ? "is back" : "connected", peer, up->n_ports, n_up, up->n_tables);
+             returned ? "is back" : "connected", dp->peer, up->n_ports, n_up,
+             up->n_tables);
     if (up->n_tables < PIPELINE_N_TABLES) {
         log_warn("datapath %s has %u tables, %u are needed: it will not route",
                  dp->name, up->n_tables, PIPELINE_N_TABLES);

@@ -16,7 +16,7 @@ struct dp_port {
     char name[OFP_PORT_NAME_LEN];
     struct eth_addr hwaddr;
     bool up;
-    int64_t since;         /* It is up, or down. */
+    int64_t since;         /* When it came to be up, or down. */
     enum port_class class; /* By our own probes; rfserver's is in plane_port. */
     bool confirmed;        /* Has a link to a port of ours. */
     int64_t probe_at;      /* The next LLDP frame. */
@@ -76,7 +76,7 @@ struct datapath {
     struct proxy *proxy;
     uint64_t id;
     char name[ID_STRLEN]; /* The id as people read it. */
-    struct conn *conn;    /* NULL: not connected. */
+    struct ofconn *conn;  /* NULL: not connected. */
     struct of_session *session;
     char peer[64];
     char description[160];
@@ -100,7 +100,7 @@ struct datapath {
     struct msg_dp_status status; /* As told last; its strings are not used. */
     bool status_told;
 
-    struct log_limit refused, faults, lldp, relay;
+    struct log_limit faults, lldp, relay;
     UT_hash_handle hh;
 };
 
@@ -112,8 +112,7 @@ struct datapath *datapath_get(struct proxy *, uint64_t dp_id);
 void datapath_destroy(struct datapath *);
 
 /* A connection is there, or gone. */
-void datapath_attach(struct datapath *, struct conn *, struct of_session *,
-                     const char *peer, const struct of_session_up *);
+void datapath_attach(struct datapath *, struct ofconn *, const struct of_session_up *);
 void datapath_detach(struct datapath *, const char *reason);
 void datapath_event(struct datapath *, const struct of_event *);
 void datapath_housekeeping(struct datapath *, int64_t now); /* May destroy it. */
@@ -189,9 +188,5 @@ struct server *server_create(struct proxy *);
 void server_destroy(struct server *);
 void server_send(struct server *, const struct msg *); /* Lost if it is not there. */
 bool server_is_up(const struct server *);
-
-/* connection.c */
-
-void conn_kick(struct conn *);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/curve.h"
 #include "daemon/daemon.h"
 #include "daemon/keyfile.h"
 #include "proxy.h"
@@ -18,9 +19,7 @@ static const struct option_spec options[] = {
     {"relay", "ENDPOINT", "the relay socket of rfvs", "ipc:///run/routeflow/relay.ipc",
      0},
     {"key-file", "FILE", "key of LLDP frames, hexadecimal; required", NULL, 0},
-    {"curve", "PATH",
-     "our CURVE keys, PATH.key and PATH.secret, for tcp:// to rfserver", NULL, 0},
-    {"curve-server", "PATH", "rfserver's public CURVE key, PATH.key", NULL, 0},
+    CURVE_OPTIONS,
     {"lldp-interval", "TIME", "between two LLDP frames of a port", "1s", 0},
     {"lldp-ttl", "TIME", "a link is lost after this silence", "3s", 0},
     {"fast-links", "on|off", "probe confirmed links every 50 ms, lost after 150 ms",
@@ -41,28 +40,6 @@ static bool read_fast_links(const char *text, bool *ret)
     }
     log_err("option fast-links: \"%s\", expected on or off", text);
     return false;
-}
-
-static bool read_curve(const struct options *o, struct zcurve *curve,
-                       struct proxy_config *config)
-{
-    const char *own = options_get(o, "curve");
-    const char *server = options_get(o, "curve-server");
-    char error[ZCURVE_ERR_LEN];
-
-    if (!own && !server) {
-        return true;
-    }
-    if (!own || !server) {
-        log_err("options curve and curve-server go together");
-        return false;
-    }
-    if (zcurve_load(own, server, curve, error)) {
-        log_err("%s", error);
-        return false;
-    }
-    config->curve = curve;
-    return true;
 }
 
 static bool read_options(const struct options *o, struct zcurve *curve,
@@ -86,7 +63,7 @@ static bool read_options(const struct options *o, struct zcurve *curve,
         !options_ms(o, "reconnect-grace", 0, 600000, &config->grace_ms) ||
         !options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) ||
         !read_fast_links(options_get(o, "fast-links"), &config->fast_links) ||
-        !read_curve(o, curve, config) ||
+        !curve_read(o, curve, &config->curve) ||
         !keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
                       &config->key_len)) {
         return false;

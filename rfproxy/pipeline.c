@@ -249,6 +249,7 @@ void pipeline_port(const struct pipeline_config *config, const struct plane_port
         make_drop(&m, PIPELINE_ADMIT, PRIO_BLOCKED, PIPE_DROP, &all);
         return;
     case PORT_EDGE:
+    case PORT_OPEN:
         make_edge(&m, port);
         break;
     case PORT_INTERNAL:
@@ -371,6 +372,9 @@ static void render_flow(const struct pipeline_config *config, const struct recon
         fm.cookie_mask = PIPELINE_COOKIE_MASK;
     } else {
         fm.inst = flow.inst;
+        /* It may take the place of an entry that relays the same frames of an edge
+         * port: those were no leaks. */
+        fm.flags = flow.cookie == pipeline_cookie(PIPE_LEAK) ? OFPFF_RESET_COUNTS : 0;
     }
     of_put_flow_mod(out, op->serial, &fm);
 }

@@ -39,12 +39,13 @@ static bool is_fib_match(const struct of_flow_stats *fs, struct ip_prefix *ret)
     return true;
 }
 
-/* No timeouts and no flags: so we install entries. */
+/* No timeouts, and no flag but the one that speaks of the moment of installation: so we
+ * install entries. */
 static bool is_plain(const struct of_flow_stats *fs)
 {
-    return !fs->idle_timeout && !fs->hard_timeout && !fs->flags &&
-           !(fs->inst.present & OF_I_UNKNOWN) && !fs->inst.apply.truncated &&
-           !fs->inst.write.truncated;
+    return !fs->idle_timeout && !fs->hard_timeout &&
+           !(fs->flags & ~OFPFF_RESET_COUNTS) && !(fs->inst.present & OF_I_UNKNOWN) &&
+           !fs->inst.apply.truncated && !fs->inst.write.truncated;
 }
 
 static struct fib_target fib_target_of(const struct pipeline_config *config,

@@ -6,7 +6,8 @@
  * interval.
  *
  * What a host could do, and what is done about it: a forged frame fails its HMAC; a
- * recorded one its time or its counter; one that a host relays from another edge port
+ * recorded one its time or its counter; a copy of one that another switch has heard is
+ * known by its counter; one that a host relays from another edge port
  * is genuine and fresh, but a port where a host was seen has no link until the host was
  * silent for HOST_SILENT_MS or the port was down. */
 
@@ -27,7 +28,7 @@
 #define FRAME_MIN_LEN 60
 #define TICK_MS 500
 
-/* The counter of the last frame from src heard at dst. */
+/* The counter of the last frame from src heard at dst; at any port, if dst is zero. */
 struct guard_key {
     struct dp_key src, dst;
 };
@@ -150,6 +151,17 @@ static bool is_fresh(struct proxy *proxy, struct dp_key src, struct dp_key dst,
     return replay_guard_accept(&guard->seen, counter);
 }
 
+/* Whether a host has seen a frame on its way between two switches and repeats it: the
+ * other switch was faster.  Of ports that are no edge it says nothing, because behind a
+ * hub several hear each frame. */
+static bool is_copy(struct proxy *proxy, const struct dp_port *port,
+                    const struct lldp_info *info)
+{
+    const struct dp_key any = {0};
+
+    return !is_fresh(proxy, info->src, any, info->counter) && port->class == PORT_EDGE;
+}
+
 void guards_destroy(struct proxy *proxy)
 {
     struct guard *guard, *next;
@@ -207,7 +219,9 @@ void probe_heard(struct datapath *dp, uint32_t in_port, struct cursor frame)
         ignore(dp, port, frame_verdict_name(verdict),
                verdict == FRAME_STALE ? &info : NULL);
     } else if (!is_fresh(proxy, info.src, dst, info.counter)) {
-        ignore(dp, port, "replayed", &info);
+        ignore(dp, port, "replayed, expected a counter not seen before", &info);
+    } else if (is_copy(proxy, port, &info)) {
+        ignore(dp, port, "copied, another port has heard this very frame", &info);
     } else if (port->host_seen_at != HOST_NEVER &&
                now - port->host_seen_at < HOST_SILENT_MS) {
         ignore(dp, port, "relayed by a host", &info);

@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "core/topology.h"
 #include "net/loop.h"
+#include "ofconn/ofconn.h"
 #include "net/zcurve.h"
 #include "net/zsock.h"
 #include "wire/frame.h"
@@ -56,22 +57,16 @@ struct proxy_config {
 #define FAST_PROBE_MS 50
 #define FAST_TTL_MS 150
 
-struct conn;
 struct datapath;
 struct slowpath;
 struct server;
 struct guard;
-struct stream_listener;
 
 struct proxy {
     struct proxy_config config;
     struct loop *loop;
     struct zctx *zctx;
-    struct stream_listener **listeners;
-    size_t n_listeners;
-    struct conn *conns;         /* utlist. */
-    unsigned n_strangers;       /* Connections not yet identified. */
-    struct log_limit strangers; /* For messages about them. */
+    struct ofconn_server *connections;
     struct datapath *datapaths; /* By dp_id. */
     struct topology *topology;
     struct loop_timer *topo_timer;

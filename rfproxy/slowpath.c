@@ -147,7 +147,7 @@ void slowpath_punt(struct datapath *dp, const struct of_packet_in *pi,
     if (sort == PIPE_EDGE) {
         probe_watch_host(dp, in_port, pi->data);
     }
-    if (!port || (port->class != PORT_EDGE && port->class != PORT_INTERNAL)) {
+    if (!port || (!port_class_relays(port->class) && port->class != PORT_INTERNAL)) {
         return;
     }
     const struct map_entry *e = map_find(
@@ -168,8 +168,11 @@ static bool may_leave(struct datapath *dp, uint32_t no)
     const struct plane_port *plane = plane_port(dp, no);
     const struct dp_port *port = datapath_port(dp, no);
 
-    return plane && plane->class == PORT_EDGE && port && port->up &&
-           port->class != PORT_INTERNAL;
+    if (!plane || !port || !port->up) {
+        return false;
+    }
+    return plane->class == PORT_OPEN ||
+           (plane->class == PORT_EDGE && port->class != PORT_INTERNAL);
 }
 
 static void relay_to_dp(struct slowpath *sp, const struct relay_frame *frame)

@@ -188,7 +188,8 @@ static enum recon_failure failure_of(uint16_t type, uint16_t code)
         return RECON_EXISTS;
     }
     if ((type == OFPET_GROUP_MOD_FAILED && code == OFPGMFC_UNKNOWN_GROUP) ||
-        (type == OFPET_METER_MOD_FAILED && code == OFPMMFC_UNKNOWN_METER)) {
+        (type == OFPET_METER_MOD_FAILED && code == OFPMMFC_UNKNOWN_METER) ||
+        (type == OFPET_BAD_ACTION && code == OFPBAC_BAD_OUT_GROUP)) {
         return RECON_ABSENT;
     }
     return RECON_REFUSED;

@@ -21,7 +21,8 @@
 #include "base/util.h"
 
 #define FILE_MAX (64 << 20)
-#define SETTLE_MS 100 /* After the last change of a burst. */
+#define LOGGED_FAULTS 25 /* Of one reading; a file of another kind has thousands. */
+#define SETTLE_MS 100    /* After the last change of a burst. */
 
 struct config_watch {
     struct server *server;
@@ -65,10 +66,17 @@ static void report_faults(struct server *s, struct buf *faults)
 {
     char *save = NULL;
     char *text = xstrdup(buf_cstr(faults));
+    size_t n = 0;
 
     for (char *line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
-        report_fault(s, line);
+        if (n++ < LOGGED_FAULTS) {
+            report_fault(s, line);
+        }
+    }
+    if (n > LOGGED_FAULTS) {
+        log_err("%s: and %zu more faults: rfctl check %s tells them all",
+                s->config.mapping_path, n - LOGGED_FAULTS, s->config.mapping_path);
     }
     free(text);
 }
@@ -93,6 +101,7 @@ static void apply(struct server *s, struct mapping *mapping)
     for (size_t i = 0; i < diff.n_added; i++) {
         apply_row(s, ASSOC_CONFIG_ADD, &diff.added[i]);
     }
+    ports_configure(s, &diff);
     plane_remap(s);
     journal_mapping(s, &diff, &before);
     journal_event(s, "mapping", "%s: %zu rows (%zu added, %zu removed, %zu unchanged)",

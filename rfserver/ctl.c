@@ -175,14 +175,14 @@ static int ctl_mapping(struct ctl_request *r)
     size_t end = MIN(first + MAPPING_ROWS, mapping->n_rows);
 
     if (!first) {
-        buf_printf(&csv, "vm_id,vm_port,ct_id,dp_id,dp_port\n");
+        buf_printf(&csv, "vm_id,vm_port,ct_id,dp_id,dp_port,class\n");
         put_isls(mapping, &isl);
     }
     for (size_t i = first; i < end; i++) {
         const struct mapping_row *row = &mapping->rows[i];
-        buf_printf(&csv, "%llx,%u,%u,%llx,%u\n", (unsigned long long)row->vm.vm_id,
+        buf_printf(&csv, "%llx,%u,%u,%llx,%u,%s\n", (unsigned long long)row->vm.vm_id,
                    row->vm.vm_port, row->dp.ct_id, (unsigned long long)row->dp.dp_id,
-                   row->dp.dp_port);
+                   row->dp.dp_port, port_rule_name(row->rule));
     }
     BSON_APPEND_UTF8(r->doc, "csv", buf_cstr(&csv));
     BSON_APPEND_UTF8(r->doc, "isl", buf_cstr(&isl));
@@ -195,13 +195,29 @@ static int ctl_mapping(struct ctl_request *r)
     return 0;
 }
 
+static int ctl_plane(struct ctl_request *r)
+{
+    enum plane_mode mode;
+
+    if (r->args->n > 1 || (r->args->n && !ports_plane_parse(r->args->s[0], &mode))) {
+        return ctl_error(r, "plane takes closed or passthrough");
+    }
+    if (r->args->n) {
+        ports_set_plane(r->server, mode);
+    }
+    BSON_APPEND_UTF8(r->doc, "text", ports_plane_name(r->server->config.plane));
+    return 0;
+}
+
 static int ctl_reload(struct ctl_request *r)
 {
     if (!config_load(r->server)) {
         return ctl_error(r, "%s; the mapping in force stays as it is",
                          r->server->mapping_error);
     }
-    BSON_APPEND_INT64(r->doc, "rows", (int64_t)r->server->mapping.n_rows);
+    char text[64];
+    snprintf(text, sizeof text, "%zu rows in force", r->server->mapping.n_rows);
+    BSON_APPEND_UTF8(r->doc, "text", text);
     return 0;
 }
 
@@ -222,6 +238,7 @@ static const struct {
     {"why", ctl_why},
     {"mapping", ctl_mapping},
     {"reload", ctl_reload},
+    {"plane", ctl_plane},
 };
 
 /* "@1300" as last argument continues a table there. */

@@ -238,7 +238,6 @@ static void handle_dp_port(struct server *s, struct server_dp *dp,
 {
     struct server_dp_port *port = port_find(dp, m->dp.dp_port);
     int64_t now = loop_now();
-    int64_t age = loop_wall_now() - m->now_ms; /* Since the proxy saw it come up. */
 
     if (m->gone) {
         if (port) {
@@ -254,7 +253,8 @@ static void handle_dp_port(struct server *s, struct server_dp *dp,
     port->seen = true;
     port->hwaddr = m->hwaddr;
     str_copy(port->name, m->name, sizeof port->name);
-    port_set_up(dp, port, m->up, age > 0 && age < now ? now - age : now);
+    port_set_up(dp, port, m->up,
+                m->age_ms > 0 && m->age_ms < now ? now - m->age_ms : now);
 }
 
 static void handle_dp_status(struct server *s, struct server_dp *dp,

@@ -73,7 +73,7 @@ void server_assoc(struct server *s, const struct assoc_event *event)
     server_wake(s);
 }
 
-static void class_changed(struct server *s, struct dp_key port)
+void server_class_changed(struct server *s, struct dp_key port)
 {
     const struct assoc_row *row = assoc_by_dp(s->assoc, port);
 
@@ -81,6 +81,7 @@ static void class_changed(struct server *s, struct dp_key port)
         vm_map_port(s, row->vm);
     }
     relay_refresh(s, port);
+    vplane_refresh(s, port);
 }
 
 static void link_changed(struct server *s, const struct topo_effect *e)
@@ -102,7 +103,7 @@ static void topology_effect(struct server *s, const struct topo_effect *e)
 {
     switch (e->kind) {
     case TOPO_CLASS:
-        class_changed(s, e->a);
+        server_class_changed(s, e->a);
         break;
     case TOPO_LINK_UP:
     case TOPO_LINK_DOWN:

@@ -55,19 +55,29 @@ void journal_event(struct server *s, const char *kind, const char *format, ...)
     publish(s, kind, text);
 }
 
+/* A small number as int32: mongosh shows an int64 as Long('1'). */
+static void append_number(bson_t *doc, const char *key, int64_t value)
+{
+    if (value >= INT32_MIN && value <= INT32_MAX) {
+        BSON_APPEND_INT32(doc, key, (int32_t)value);
+    } else {
+        BSON_APPEND_INT64(doc, key, value);
+    }
+}
+
 static void append_row(bson_t *doc, const struct assoc_row *row)
 {
     if (assoc_has_vm(row)) {
         append_id(doc, "vm_id", row->vm.vm_id);
-        BSON_APPEND_INT64(doc, "vm_port", row->vm.vm_port);
+        append_number(doc, "vm_port", row->vm.vm_port);
     } else {
         BSON_APPEND_NULL(doc, "vm_id");
         BSON_APPEND_NULL(doc, "vm_port");
     }
     if (assoc_has_dp(row)) {
-        BSON_APPEND_INT64(doc, "ct_id", row->dp.ct_id);
+        append_number(doc, "ct_id", row->dp.ct_id);
         append_id(doc, "dp_id", row->dp.dp_id);
-        BSON_APPEND_INT64(doc, "dp_port", row->dp.dp_port);
+        append_number(doc, "dp_port", row->dp.dp_port);
     } else {
         BSON_APPEND_NULL(doc, "ct_id");
         BSON_APPEND_NULL(doc, "dp_id");
@@ -75,7 +85,7 @@ static void append_row(bson_t *doc, const struct assoc_row *row)
     }
     if (assoc_has_vs(row)) {
         append_id(doc, "vs_id", row->vs.vs_id);
-        BSON_APPEND_INT64(doc, "vs_port", row->vs.vs_port);
+        append_number(doc, "vs_port", row->vs.vs_port);
     } else {
         BSON_APPEND_NULL(doc, "vs_id");
         BSON_APPEND_NULL(doc, "vs_port");
@@ -134,9 +144,9 @@ static void append_dp_key(bson_t *doc, const char *name, struct dp_key key)
     bson_t sub;
 
     BSON_APPEND_DOCUMENT_BEGIN(doc, name, &sub);
-    BSON_APPEND_INT64(&sub, "ct_id", key.ct_id);
+    append_number(&sub, "ct_id", key.ct_id);
     append_id(&sub, "dp_id", key.dp_id);
-    BSON_APPEND_INT64(&sub, "dp_port", key.dp_port);
+    append_number(&sub, "dp_port", key.dp_port);
     bson_append_document_end(doc, &sub);
 }
 
@@ -167,13 +177,13 @@ void journal_datapath(struct server *s, const struct server_dp *dp)
     bson_t doc = BSON_INITIALIZER;
     char id[ID_STRLEN];
 
-    BSON_APPEND_INT64(&doc, "ct_id", dp->ct_id);
+    append_number(&doc, "ct_id", dp->ct_id);
     append_id(&doc, "dp_id", dp->id);
     BSON_APPEND_BOOL(&doc, "connected", dp->connected);
     BSON_APPEND_UTF8(&doc, "address", dp->address);
     BSON_APPEND_UTF8(&doc, "description", dp->description);
     BSON_APPEND_BOOL(&doc, "in_sync", dp->has_status && dp->status.in_sync);
-    BSON_APPEND_INT64(&doc, "entries", (int64_t)dp->status.installed);
+    append_number(&doc, "entries", (int64_t)dp->status.installed);
     BSON_APPEND_DATE_TIME(&doc, "since", journal_wall(dp->since));
     store_put(s->store, STORE_DATAPATHS, id_format(dp->id, id), &doc);
     bson_destroy(&doc);
@@ -188,7 +198,7 @@ void journal_client(struct server *s, const struct server_vm *vm)
     BSON_APPEND_UTF8(&doc, "name", vm->name);
     BSON_APPEND_BOOL(&doc, "connected", vm->peer != NULL);
     BSON_APPEND_BOOL(&doc, "in_sync", vm->synced);
-    BSON_APPEND_INT64(&doc, "ports", HASH_COUNT(vm->ports));
+    append_number(&doc, "ports", HASH_COUNT(vm->ports));
     BSON_APPEND_DATE_TIME(&doc, "since", journal_wall(vm->since));
     store_put(s->store, STORE_CLIENTS, id_format(vm->id, id), &doc);
     bson_destroy(&doc);
@@ -217,10 +227,11 @@ static void put_config(struct server *s, const struct mapping_row *row)
     char *id = config_id(row);
 
     append_id(&doc, "vm_id", row->vm.vm_id);
-    BSON_APPEND_INT64(&doc, "vm_port", row->vm.vm_port);
-    BSON_APPEND_INT64(&doc, "ct_id", row->dp.ct_id);
+    append_number(&doc, "vm_port", row->vm.vm_port);
+    append_number(&doc, "ct_id", row->dp.ct_id);
     append_id(&doc, "dp_id", row->dp.dp_id);
-    BSON_APPEND_INT64(&doc, "dp_port", row->dp.dp_port);
+    BSON_APPEND_UTF8(&doc, "class", port_rule_name(row->rule));
+    append_number(&doc, "dp_port", row->dp.dp_port);
     store_put(s->store, STORE_CONFIG, id, &doc);
     bson_destroy(&doc);
     free(id);
@@ -258,6 +269,9 @@ void journal_mapping(struct server *s, const struct mapping_diff *diff,
     }
     for (size_t i = 0; i < diff->n_added; i++) {
         put_config(s, &diff->added[i]);
+    }
+    for (size_t i = 0; i < diff->n_reclassed; i++) {
+        put_config(s, &diff->reclassed[i]);
     }
     for (size_t i = 0; diff->isl_changed && i < before->n_isls; i++) {
         char *id = isl_id(&before->isls[i]);

@@ -23,10 +23,17 @@ static const struct option_spec option_table[] = {
     {"isl", "FILE", "inter-switch links of VMs that span datapaths", NULL, 0},
     {"store", "URI", "sqlite:PATH or mongodb://HOST:PORT/DATABASE",
      "sqlite:/var/lib/routeflow/routeflow.db", 0},
+    {"curve", "NAME", "key pair NAME.key, NAME.secret: tcp:// is encrypted", NULL, 0},
+    {"curve-allow", "FILE",
+     "public keys that are let in, a line each, and the id bound to it", NULL, 0},
     {"hold-time", "TIME", "keep state of a lost client, proxy or rfvs so long", "120s",
      0},
     {"datapath-hold", "TIME", "the same for a switch whose own connection is lost",
      "5s", 0},
+    {"plane", "MODE",
+     "closed: routing packets stay in RFVS; passthrough: they travel over the real "
+     "links, as in the original RouteFlow",
+     "closed", 0},
     {"classify-time", "TIME",
      "a port that heard no LLDP of ours for so long after coming up is an edge port",
      "3s", 0},
@@ -62,12 +69,14 @@ static void server_destroy(void *context)
     }
     config_watch_stop(s);
     ipc_server_destroy(s->ipc);
+    zauth_destroy(s->auth);
     vm_destroy_all(s);
     dp_destroy_all(s);
     vs_destroy_all(s);
     proxy_destroy_all(s);
     relay_destroy_all(s);
     links_destroy_all(s);
+    ports_clear(s);
     plane_destroy_all(s);
     if (s->store) {
         store_flush(s->store, 2000);
@@ -101,11 +110,44 @@ static bool open_store(struct server *s, const char *uri)
     return true;
 }
 
+/* CURVE for tcp:// endpoints; local ones are guarded by the file system. */
+static bool open_keys(struct server *s, struct daemon *daemon, const struct options *o,
+                      struct zcurve *curve, const struct zcurve **ret)
+{
+    const char *name = options_get(o, "curve");
+    const char *allow = options_get(o, "curve-allow");
+    char error[ZCURVE_ERR_LEN];
+
+    *ret = NULL;
+    if (!name && !allow) {
+        if (strstr(options_get(o, "listen"), "tcp://")) {
+            log_warn("option curve is not set: whoever reaches tcp:// is let in, "
+                     "unencrypted");
+        }
+        return true;
+    }
+    if (!name || !allow) {
+        log_err("options curve and curve-allow: expected both or neither");
+        return false;
+    }
+    if (zcurve_load(name, NULL, curve, error) ||
+        zauth_create(s->loop, daemon_zctx(daemon), allow, &s->auth, error)) {
+        log_err("option curve: %s", error);
+        return false;
+    }
+    *ret = curve;
+    return true;
+}
+
 static bool open_bus(struct server *s, struct daemon *daemon, const struct options *o)
 {
-    const struct ipc_server_config config = {.epoch = ipc_random_epoch(),
-                                             .hold_ms = s->config.hold_ms};
+    struct zcurve curve;
+    struct ipc_server_config config = {.epoch = ipc_random_epoch(),
+                                       .hold_ms = s->config.hold_ms};
 
+    if (!open_keys(s, daemon, o, &curve, &config.curve)) {
+        return false;
+    }
     s->ipc = ipc_server_create(s->loop, daemon_zctx(daemon), &config, &peers_ops, s);
     return !ipc_server_bind(s->ipc, options_get(o, "listen")) &&
            !ipc_server_bind_events(s->ipc, options_get(o, "events"));
@@ -130,6 +172,12 @@ static void *server_start(struct daemon *daemon, const struct options *o)
         server_destroy(s);
         return NULL;
     }
+    if (!ports_plane_parse(options_get(o, "plane"), &s->config.plane)) {
+        log_err("option plane: \"%s\": expected closed or passthrough",
+                options_get(o, "plane"));
+        server_destroy(s);
+        return NULL;
+    }
     s->topo = topo_create(
         &(struct topo_config){.ttl_ms = 0, .classify_ms = s->config.classify_ms});
     if (!open_store(s, options_get(o, "store")) || !config_load(s) ||
@@ -147,6 +195,12 @@ static void *server_start(struct daemon *daemon, const struct options *o)
 
 static void server_reload(void *context)
 {
+    struct server *s = context;
+    char error[ZCURVE_ERR_LEN];
+
+    if (s->auth && zauth_reload(s->auth, error)) {
+        log_err("%s; the keys in force stay", error);
+    }
     config_load(context);
 }
 

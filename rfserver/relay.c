@@ -46,9 +46,7 @@ void relay_refresh(struct server *s, struct dp_key dp)
     const struct assoc_row *row = assoc_by_dp(s->assoc, dp);
     struct server_relay *r = relay_find(s, dp);
     bool active = row && row->state == ASSOC_ACTIVE;
-    enum port_class class = PORT_PROBING;
 
-    topo_port_class(s->topo, dp, &class);
     if (r && (!active || !vs_key_equal(r->vs, row->vs))) {
         set_edge(s, r, false);
         tell_proxy(s, r, true);
@@ -64,7 +62,7 @@ void relay_refresh(struct server *s, struct dp_key dp)
         tell_proxy(s, r, false);
     }
     if (r) {
-        set_edge(s, r, class == PORT_EDGE);
+        set_edge(s, r, port_class_relays(ports_class(s, dp)));
     }
 }
 

@@ -14,6 +14,7 @@
  *     vplane.c     virtual links and carrier → batches for rfvs
  *     relay.c      which ports exchange slow-path frames → batches for proxies and rfvs
  *     effects.c    carries out what the association table and the topology decide
+ *     ports.c      how a port is treated: by LLDP, by the mapping file, by the plane
  *     config.c     the mapping file and its live reload
  *     journal.c    store, event history, log
  *     ctl.c        rfctl's questions; show.c, status.c and why.c answer them
@@ -117,6 +118,13 @@ struct server_vlink {
     UT_hash_handle hh;
 };
 
+/* What the mapping file says of a port; only those of which it says something. */
+struct server_rule {
+    struct dp_key dp; /* Has no padding: a hash key as it is. */
+    enum port_rule rule;
+    UT_hash_handle hh;
+};
+
 /* An active row's two ports, between which slow-path frames pass. */
 struct server_relay {
     struct dp_key dp; /* Has no padding: a hash key as it is. */
@@ -190,7 +198,13 @@ struct server_event {
 };
 #define SERVER_EVENTS 1000 /* Kept in memory for `rfctl show events`. */
 
+enum plane_mode {
+    PLANE_CLOSED,      /* Routing packets stay in RFVS. */
+    PLANE_PASSTHROUGH, /* They travel over the real links, as in the original. */
+};
+
 struct server_config {
+    enum plane_mode plane;
     const char *mapping_path, *isl_path;
     int64_t hold_ms;    /* After a client, a proxy or rfvs is lost. */
     int64_t dp_hold_ms; /* After a switch's own connection is lost. */
@@ -201,6 +215,7 @@ struct server {
     struct loop *loop;
     struct server_config config;
     struct ipc_server *ipc;
+    struct zauth *auth; /* NULL: no CURVE. */
     struct assoc_table *assoc;
     struct assoc_effects effects;
     struct log_limit refusals;      /* Of association events. */
@@ -218,6 +233,7 @@ struct server {
     struct server_vs *vss;
     struct server_proxy *proxies;
     struct server_relay *relays;
+    struct server_rule *rules;
     struct server_dir *dirs;
 
     struct mapping mapping;
@@ -329,6 +345,20 @@ void server_wake(struct server *);
 bool server_dp_settled(struct server *, uint64_t dp_id);
 /* The same of everything: virtual links and relays depend on more than one datapath. */
 bool server_settled(struct server *);
+
+/* A port is treated otherwise now: whatever depends on that is derived again. */
+void server_class_changed(struct server *, struct dp_key);
+
+/* ports.c */
+const char *ports_plane_name(enum plane_mode);
+bool ports_plane_parse(const char *name, enum plane_mode *ret);
+enum port_rule ports_rule(struct server *, struct dp_key);
+enum port_class ports_class(struct server *, struct dp_key);
+/* The other end of a confirmed link that is to be carried by RFVS. */
+bool ports_link(struct server *, struct dp_key, struct dp_key *ret_peer);
+void ports_configure(struct server *, const struct mapping_diff *);
+void ports_set_plane(struct server *, enum plane_mode);
+void ports_clear(struct server *);
 
 /* config.c */
 struct config_watch;

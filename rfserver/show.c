@@ -140,6 +140,7 @@ static void put_port(struct table *t, struct server *s, const struct server_dp *
 {
     const struct dp_key key = {dp->id, dp->ct_id, port->number};
     const struct assoc_row *row = assoc_by_dp(s->assoc, key);
+    const enum port_rule rule = ports_rule(s, key);
     enum port_class class;
 
     table_id(t, "dp_id", dp->id);
@@ -147,7 +148,10 @@ static void put_port(struct table *t, struct server *s, const struct server_dp *
     table_text(t, "name", port->name);
     table_text(t, "state", port->up ? "up" : "down");
     table_text(t, "class",
-               topo_port_class(s->topo, key, &class) ? topo_class_name(class) : "-");
+               rule != PORT_RULE_AUTO                  ? port_rule_name(rule)
+               : topo_port_class(s->topo, key, &class) ? topo_class_name(class)
+                                                       : "-");
+    table_text(t, "by", rule != PORT_RULE_AUTO ? "mapping file" : "LLDP");
     table_text(t, "association", row ? assoc_state_name(row->state) : "-");
     table_age(t, "since", port->since);
 }
@@ -158,7 +162,7 @@ int show_ports(struct ctl_request *r)
     struct table t;
 
     table_begin(&t, r->doc,
-                "dp_id:DATAPATH,dp_port:PORT,name:NAME,state:STATE,class:CLASS,"
+                "dp_id:DATAPATH,dp_port:PORT,name:NAME,state:STATE,class:CLASS,by:BY,"
                 "association:ASSOCIATION,since:SINCE",
                 r->offset);
     HASH_SORT(r->server->dps, by_dp_id);

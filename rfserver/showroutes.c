@@ -87,7 +87,7 @@ static void put_hops(struct table *t, const struct vm_route *route)
         buf_printf(&text, "%s",
                    route->kind == VM_ROUTE_BLACKHOLE     ? "blackhole"
                    : route->kind == VM_ROUTE_UNREACHABLE ? "unreachable"
-                                                         : "-");
+                                                         : "the neighbor itself");
     }
     table_text(t, "next_hops", buf_cstr(&text));
     buf_uninit(&text);

@@ -139,6 +139,7 @@ int show_status(struct ctl_request *r)
     BSON_APPEND_DATE_TIME(&sub, "started", journal_wall(s->started));
     BSON_APPEND_INT64(&sub, "hold time ms", s->config.hold_ms);
     bson_append_document_end(&record, &sub);
+    BSON_APPEND_UTF8(&record, "plane", ports_plane_name(s->config.plane));
     put_mapping(s, &record);
     put_associations(s, &record);
     put_clients(s, &record);

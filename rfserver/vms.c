@@ -267,7 +267,6 @@ void vm_map_port(struct server *s, struct vm_key key)
 {
     struct server_vm *vm = vm_find(s, key.vm_id);
     const struct assoc_row *row = assoc_by_vm(s->assoc, key);
-    enum port_class class = PORT_PROBING;
 
     if (!vm) {
         return;
@@ -275,8 +274,7 @@ void vm_map_port(struct server *s, struct vm_key key)
     if (!row || !assoc_has_dp(row)) {
         rib_unmap_port(vm->rib, key.vm_port);
     } else {
-        topo_port_class(s->topo, row->dp, &class);
-        rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, class,
+        rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, ports_class(s, row->dp),
                      row->state == ASSOC_ACTIVE);
     }
 }

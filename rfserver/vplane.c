@@ -75,7 +75,7 @@ static uint32_t vlink_target(struct server *s, const struct assoc_row *row)
     struct dp_key peer;
     const struct assoc_row *other;
 
-    if (!row || row->state != ASSOC_ACTIVE || !topo_peer(s->topo, row->dp, &peer)) {
+    if (!row || row->state != ASSOC_ACTIVE || !ports_link(s, row->dp, &peer)) {
         return 0;
     }
     other = assoc_by_dp(s->assoc, peer);
@@ -138,7 +138,8 @@ static void refresh_port(struct server *s, struct dp_key dp)
         if (assoc_wire(s->assoc, vm, &vs, &carrier)) {
             /* Not before it is active: without carrier it could not become so. */
             carrier_set(s, vs, true,
-                        port && port->link_lost && row && row->state == ASSOC_ACTIVE);
+                        port && port->link_lost && row && row->state == ASSOC_ACTIVE &&
+                            ports_class(s, dp) == PORT_INTERNAL);
             vlink_set(s, vs, vlink_target(s, row));
         }
     }

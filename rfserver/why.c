@@ -153,23 +153,28 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
         step(w, STEP_LINK, name, STEP_OPEN, "", "the port is not up");
         return false;
     }
-    if (topo_peer(w->s->topo, dp, &peer)) {
+    *ret_class = ports_class(w->s, dp);
+    if (ports_link(w->s, dp, &peer)) {
         step(w, STEP_LINK, name, STEP_OK, "",
              "confirmed by LLDP in both directions: %s", dp_key_format(peer, key));
         return true;
     }
     switch (*ret_class) {
     case PORT_EDGE:
-        step(w, STEP_LINK, name, STEP_OK, "",
-             "an edge port: no LLDP of ours was heard");
+    case PORT_OPEN:
+        step(w, STEP_LINK, name, STEP_OK, "", "%s",
+             ports_rule(w->s, dp) != PORT_RULE_AUTO ? "an edge port by the mapping file"
+             : w->s->config.plane == PLANE_PASSTHROUGH
+                 ? "pass-through: routing packets travel over the real port"
+                 : "an edge port: no LLDP of ours was heard");
         return true;
     case PORT_PROBING:
         step(w, STEP_LINK, name, STEP_MISSING, "wait a few seconds",
              "the port has just come up; whether it is an edge port is not known yet");
         return false;
     case PORT_BLOCKED:
-        step(w, STEP_LINK, name, STEP_MISSING, "change the configuration of this port",
-             "the port is blocked by configuration");
+        step(w, STEP_LINK, name, STEP_MISSING, "change its class in the mapping file",
+             "the port is blocked by the mapping file");
         return false;
     case PORT_INTERNAL:
         break;
@@ -199,7 +204,7 @@ static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_clas
              "RFVS is not connected: %s", vs ? vs->reason : "unknown");
         return false;
     }
-    if (class == PORT_EDGE) {
+    if (port_class_relays(class)) {
         step(w, STEP_VPLANE, name, STEP_OK, "",
              "control frames are relayed between switch and VM");
         return true;

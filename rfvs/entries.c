@@ -1,67 +1,11 @@
 #include "entries.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* Pure: no exit() of uthash. */
-#define uthash_fatal(MESSAGE) abort()
-#include <uthash.h>
-
 #include "base/util.h"
-#include "core/backoff.h"
+#include "entries_impl.h"
 #include "wire/mapping_frame.h"
 
 static const uint16_t priorities[ENTRY_N_KINDS] = {
-    [ENTRY_MAPPING] = 0x8000, [ENTRY_VLINK] = 0x4000, [ENTRY_RELAY] = 0x2000};
-
-struct key {
-    uint32_t kind;
-    uint32_t in_port;
-};
-
-/* What an entry is in the switch. */
-struct state {
-    bool present;
-    bool odd; /* Our match, but not what we would have written. */
-    uint32_t to;
-};
-
-struct item {
-    struct key key;
-    uint32_t to;
-    bool desired;
-    bool condemned; /* Removed by name: need not wait for the desired state. */
-    bool seen;      /* In the audit that is going on ... */
-    bool touched;   /* ... which this does not concern: it was changed since. */
-    struct state confirmed;
-    struct state expected; /* Once the operations in flight are done. */
-    uint64_t op;           /* Number of the last operation in flight, 0: none. */
-    uint32_t xid;
-    struct backoff backoff;
-    UT_hash_handle hh;
-};
-
-/* An entry with our cookie that we would never write: another version of us did. */
-struct stray {
-    uint8_t table_id;
-    uint16_t priority;
-    struct of_match match;
-    struct stray *next;
-};
-
-struct entries {
-    struct item *items;
-    struct stray *strays;
-    int64_t backoff_min_ms, backoff_max_ms;
-    bool complete;
-    bool known; /* Audited since the connection was made. */
-    bool auditing;
-    uint64_t last_op;
-    uint64_t unbarriered; /* Operations since the last barrier. */
-    uint32_t barrier_xid; /* 0: none in flight. */
-    uint64_t barrier_op;  /* The last operation before it. */
-    uint64_t changes;
-};
+    [ENTRY_MAPPING] = 0x7000, [ENTRY_VLINK] = 0x4000, [ENTRY_RELAY] = 0x2000};
 
 /* An entry. */
 
@@ -123,18 +67,11 @@ static struct entry entry_of(const struct item *item)
 
 /* Items. */
 
-static struct item *find(const struct entries *es, struct key key)
+struct item *entries_item(struct entries *es, struct entry_key key)
 {
     struct item *item;
 
     HASH_FIND(hh, es->items, &key, sizeof key, item);
-    return item;
-}
-
-static struct item *get(struct entries *es, struct key key)
-{
-    struct item *item = find(es, key);
-
     if (!item) {
         item = xcalloc(1, sizeof *item);
         item->key = key;
@@ -153,7 +90,7 @@ static void drop_if_gone(struct entries *es, struct item *item)
     }
 }
 
-static void drop_gone(struct entries *es)
+void entries_drop_gone(struct entries *es)
 {
     struct item *item, *next;
 
@@ -162,7 +99,7 @@ static void drop_gone(struct entries *es)
     }
 }
 
-static void drop_strays(struct entries *es)
+void entries_drop_strays(struct entries *es)
 {
     while (es->strays) {
         struct stray *stray = es->strays;
@@ -187,7 +124,7 @@ void entries_destroy(struct entries *es)
     struct item *item, *next;
 
     if (es) {
-        drop_strays(es);
+        entries_drop_strays(es);
         HASH_ITER (hh, es->items, item, next) {
             HASH_DEL(es->items, item);
             free(item);
@@ -200,7 +137,7 @@ void entries_destroy(struct entries *es)
 
 void entries_desire(struct entries *es, const struct entry *e)
 {
-    struct item *item = get(es, (struct key){e->kind, e->in_port});
+    struct item *item = entries_item(es, (struct entry_key){e->kind, e->in_port});
 
     if (!item->desired || item->to != e->to) {
         backoff_succeeded(&item->backoff);
@@ -212,7 +149,7 @@ void entries_desire(struct entries *es, const struct entry *e)
 
 void entries_remove(struct entries *es, enum entry_kind kind, uint32_t in_port)
 {
-    struct item *item = get(es, (struct key){kind, in_port});
+    struct item *item = entries_item(es, (struct entry_key){kind, in_port});
 
     if (item->desired) {
         backoff_succeeded(&item->backoff);
@@ -233,32 +170,15 @@ void entries_disconnected(struct entries *es)
 {
     struct item *item, *next;
 
-    es->known = es->auditing = false;
+    es->known = false;
     es->barrier_xid = 0;
     es->unbarriered = 0;
-    drop_strays(es);
+    entries_drop_strays(es);
     HASH_ITER (hh, es->items, item, next) {
         item->op = 0;
-        item->confirmed = item->expected = (struct state){0};
+        item->confirmed = item->expected = (struct entry_state){0};
         backoff_succeeded(&item->backoff);
     }
-}
-
-static bool is_right(const struct item *item)
-{
-    return item->expected.present && !item->expected.odd &&
-           item->expected.to == item->to;
-}
-
-static bool must_add(const struct item *item)
-{
-    return item->desired && !is_right(item);
-}
-
-static bool must_delete(const struct entries *es, const struct item *item)
-{
-    return !item->desired && item->expected.present &&
-           (es->complete || item->condemned);
 }
 
 static bool send_item(struct entries *es, struct item *item, entries_emit_fn *emit,
@@ -280,7 +200,7 @@ static bool send_item(struct entries *es, struct item *item, entries_emit_fn *em
     }
     item->op = ++es->last_op;
     item->touched = true;
-    item->expected = (struct state){.present = item->desired, .to = item->to};
+    item->expected = (struct entry_state){.present = item->desired, .to = item->to};
     es->unbarriered++;
     es->changes++;
     return true;
@@ -317,13 +237,13 @@ void entries_pump(struct entries *es, int64_t now, entries_emit_fn *emit, void *
         return;
     }
     HASH_ITER (hh, es->items, item, next) {
-        if (must_add(item) && backoff_due(&item->backoff, now) &&
+        if (item_must_add(item) && backoff_due(&item->backoff, now) &&
             !send_item(es, item, emit, aux)) {
             return;
         }
     }
     HASH_ITER (hh, es->items, item, next) {
-        if (must_delete(es, item) && backoff_due(&item->backoff, now) &&
+        if (item_must_delete(es, item) && backoff_due(&item->backoff, now) &&
             !send_item(es, item, emit, aux)) {
             return;
         }
@@ -338,7 +258,8 @@ int64_t entries_next_retry(const struct entries *es)
     int64_t at = INT64_MAX;
 
     for (struct item *item = es->items; es->known && item; item = item->hh.next) {
-        if (item->backoff.failures && (must_add(item) || must_delete(es, item))) {
+        if (item->backoff.failures &&
+            (item_must_add(item) || item_must_delete(es, item))) {
             at = MIN(at, item->backoff.retry_at);
         }
     }
@@ -389,117 +310,6 @@ bool entries_failed(struct entries *es, uint32_t xid, int64_t now, struct entry 
     return false;
 }
 
-/* Audit. */
-
-void entries_audit_begin(struct entries *es)
-{
-    es->auditing = true;
-    drop_strays(es);
-    for (struct item *item = es->items; item; item = item->hh.next) {
-        item->seen = false;
-        item->touched = item->op != 0;
-    }
-}
-
-static bool floods(const struct of_actions *list)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct of_action *a = &list->a[i];
-        if (a->kind == OF_A_OUTPUT &&
-            (a->output.port == OFPP_NORMAL || a->output.port == OFPP_FLOOD ||
-             a->output.port == OFPP_ALL)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The entry that has this place in the table, however it looks otherwise. */
-static bool recognize(const struct of_flow_stats *fs, struct entry *ret)
-{
-    struct entry e = {.in_port = fs->match.in_port};
-    struct of_flow_mod mod;
-
-    if (fs->table_id != 0) {
-        return false;
-    }
-    for (int kind = ENTRY_MAPPING; kind <= ENTRY_MISS; kind++) {
-        e.kind = (enum entry_kind)kind;
-        entry_flow_mod(&e, &mod);
-        if (fs->priority == mod.priority && of_match_equal(&fs->match, &mod.match)) {
-            if (kind != ENTRY_VLINK && kind != ENTRY_RELAY) {
-                e.in_port = 0;
-            }
-            *ret = e;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct state state_of(const struct of_flow_stats *fs, const struct entry *place)
-{
-    struct state state = {.present = true};
-    struct entry e = *place;
-    struct of_flow_mod mod;
-
-    if (e.kind == ENTRY_VLINK && fs->inst.apply.n == 1 &&
-        fs->inst.apply.a[0].kind == OF_A_OUTPUT) {
-        e.to = state.to = fs->inst.apply.a[0].output.port;
-    }
-    entry_flow_mod(&e, &mod);
-    state.odd = fs->cookie != mod.cookie || fs->idle_timeout || fs->hard_timeout ||
-                !of_instructions_equal(&fs->inst, &mod.inst);
-    return state;
-}
-
-enum entries_seen entries_seen(struct entries *es, const struct of_flow_stats *fs)
-{
-    struct entry place;
-
-    if ((fs->cookie & ENTRY_COOKIE_MASK) != ENTRY_COOKIE) {
-        return floods(&fs->inst.apply) || floods(&fs->inst.write) ? SEEN_FOREIGN_FLOOD
-                                                                  : SEEN_FOREIGN;
-    }
-    if (!recognize(fs, &place)) {
-        struct stray *stray = xcalloc(1, sizeof *stray);
-        stray->table_id = fs->table_id;
-        stray->priority = fs->priority;
-        stray->match = fs->match;
-        stray->next = es->strays;
-        es->strays = stray;
-        return SEEN_OURS;
-    }
-    struct item *item = get(es, (struct key){place.kind, place.in_port});
-    item->seen = true;
-    if (!item->touched) {
-        item->confirmed = item->expected = state_of(fs, &place);
-    }
-    return SEEN_OURS;
-}
-
-size_t entries_audit_end(struct entries *es)
-{
-    size_t n = 0;
-
-    es->auditing = false;
-    es->known = true;
-    for (struct item *item = es->items; item; item = item->hh.next) {
-        if (item->touched) {
-            continue;
-        }
-        if (!item->seen) {
-            item->confirmed = item->expected = (struct state){0};
-        }
-        n += must_add(item) || must_delete(es, item);
-    }
-    for (struct stray *stray = es->strays; stray; stray = stray->next) {
-        n++;
-    }
-    drop_gone(es);
-    return n;
-}
-
 /* How it stands. */
 
 bool entries_in_sync(const struct entries *es)
@@ -508,7 +318,7 @@ bool entries_in_sync(const struct entries *es)
         return false;
     }
     for (struct item *item = es->items; item; item = item->hh.next) {
-        if (item->op || must_add(item) || must_delete(es, item)) {
+        if (item->op || item_must_add(item) || item_must_delete(es, item)) {
             return false;
         }
     }

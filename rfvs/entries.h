@@ -4,7 +4,7 @@
 /* The flow entries of one RFVS: what they should be, what they are, and the difference.
  *
  *   priority  match               action      kind
- *   0x8000    dl_type=0x0a0a      controller  mapping frames, from whatever port
+ *   0x7000    dl_type=0x0a0a      controller  mapping frames, from whatever port
  *   0x4000    in_port=A           output:B    virtual link, one entry each direction
  *   0x2000    in_port=A           controller  edge port: frames for the real plane
  *   0         everything          drop        nothing is ever flooded

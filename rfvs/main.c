@@ -1,5 +1,6 @@
 /* rfvs: options, and the life of the daemon. */
 
+#include "daemon/curve.h"
 #include "daemon/daemon.h"
 #include "daemon/keyfile.h"
 #include "rfvs.h"
@@ -8,19 +9,21 @@
 #include "base/log.h"
 
 static const struct option_spec options[] = {
-    {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 's'},
+    {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 0},
     {"listen", "ENDPOINTS",
      "where RFVS connects: ptcp:PORT[:ADDRESS], punix:PATH; several, comma-separated",
-     "ptcp:6654:127.0.0.1", 'l'},
+     "ptcp:6654:127.0.0.1", 0},
     {"relay", "ENDPOINT", "the relay socket, where rfproxy connects",
-     "ipc:///run/routeflow/relay.ipc", 'r'},
-    {"key-file", "FILE", "key of mapping frames, hexadecimal; required", NULL, 'k'},
+     "ipc:///run/routeflow/relay.ipc", 0},
+    {"key-file", "FILE", "key of mapping frames, hexadecimal; required", NULL, 0},
     {"audit-interval", "TIME", "between two readings of the flow entries", "30s", 0},
     {"hold-time", "TIME", "how long the state of a lost RFVS is kept", "120s", 0},
+    CURVE_OPTIONS,
     {NULL, NULL, NULL, NULL, 0},
 };
 
-static bool read_options(const struct options *o, struct rfvs_config *config)
+static bool read_options(const struct options *o, struct zcurve *curve,
+                         struct rfvs_config *config)
 {
     const char *key_file = options_get(o, "key-file");
 
@@ -33,6 +36,7 @@ static bool read_options(const struct options *o, struct rfvs_config *config)
     config->relay = options_get(o, "relay");
     return options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) &&
            options_ms(o, "audit-interval", 100, 86400000, &config->audit_ms) &&
+           curve_read(o, curve, &config->curve) &&
            keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
                         &config->key_len);
 }
@@ -40,8 +44,9 @@ static bool read_options(const struct options *o, struct rfvs_config *config)
 static void *start(struct daemon *daemon, const struct options *o)
 {
     struct rfvs_config config = {0};
+    struct zcurve curve;
 
-    if (!read_options(o, &config)) {
+    if (!read_options(o, &curve, &config)) {
         return NULL;
     }
     return rfvs_create(daemon_loop(daemon), daemon_zctx(daemon), &config);

@@ -104,7 +104,7 @@ void mapping_frame(struct vswitch *vs, struct vs_port *port, struct cursor frame
     }
     if (!replay_guard_accept(&guard_of(vs->rfvs->mapping, info.vm)->replay,
                              info.counter)) {
-        refuse(vs, port, "replayed");
+        refuse(vs, port, "replayed, expected a counter not seen before");
         return;
     }
     note(vs, port, info.vm);

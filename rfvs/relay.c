@@ -188,7 +188,7 @@ static void frame_out(struct relay *relay, const struct relay_frame *f)
                       OFPP_CONTROLLER, &actions, f->data, f->n);
     vs->counters.relay_out++;
     vswitch_status_changed(vs);
-    connection_kick(vs->conn);
+    ofconn_kick(vs->conn);
 }
 
 static void on_message(void *relay_, const struct zframe *frames, size_t n)

@@ -31,6 +31,7 @@
 
 #include "base/log.h"
 #include "net/loop.h"
+#include "ofconn/ofconn.h"
 #include "net/zcurve.h"
 #include "net/zsock.h"
 #include "wire/frame.h"
@@ -51,23 +52,17 @@ struct rfvs_config {
     int64_t audit_ms; /* Between two readings of the flow entries. */
 };
 
-struct conn;
 struct mapping;
 struct relay;
 struct server;
-struct stream_listener;
 struct vswitch;
 
 struct rfvs {
     struct rfvs_config config;
     struct loop *loop;
     struct zctx *zctx;
-    struct stream_listener **listeners;
-    size_t n_listeners;
-    struct conn *conns;         /* utlist. */
-    unsigned n_strangers;       /* Connections not yet identified. */
-    struct log_limit strangers; /* For messages about them. */
-    struct vswitch *vswitches;  /* By id. */
+    struct ofconn_server *connections;
+    struct vswitch *vswitches; /* By id. */
     struct loop_timer *housekeeping;
     struct mapping *mapping;
     struct relay *relay;
@@ -81,7 +76,6 @@ void rfvs_destroy(struct rfvs *);
 /* connection.c */
 bool connection_listen(struct rfvs *);
 void connection_close_all(struct rfvs *);
-void connection_kick(struct conn *); /* Something was put into the session's output. */
 
 /* server.c */
 struct server *server_create(struct rfvs *);

@@ -107,7 +107,7 @@ void sync_run(struct vswitch *vs)
         entries_barrier_sent(vs->entries, of_session_barrier(vs->session));
     }
     loop_timer_at(vs->retry, next_retry(vs));
-    connection_kick(vs->conn);
+    ofconn_kick(vs->conn);
     const bool in_sync = entries_in_sync(vs->entries);
     if (in_sync && !vs->was_in_sync) {
         log_info("rfvs %s: in sync: %zu virtual link entries, %zu relay entries, "
@@ -233,7 +233,7 @@ void sync_tick(struct vswitch *vs, int64_t now)
         audit_abort(vs, "no answer");
     } else {
         audit_start(vs);
-        connection_kick(vs->conn);
+        ofconn_kick(vs->conn);
     }
 }
 

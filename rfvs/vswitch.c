@@ -275,20 +275,30 @@ static void ports_set(struct vswitch *vs, const struct of_port *ports, size_t n)
     }
 }
 
+static size_t count_ports(const struct vswitch *vs)
+{
+    size_t n = 0;
+
+    for (const struct vs_port *port = vs->ports; port; port = port->hh.next) {
+        n += !port->gone;
+    }
+    return n;
+}
+
 /* Coming and going. */
 
-void vswitch_attach(struct vswitch *vs, struct conn *conn, struct of_session *session,
-                    const char *peer, const struct of_session_up *up)
+void vswitch_attach(struct vswitch *vs, struct ofconn *conn,
+                    const struct of_session_up *up)
 {
     const bool known = vs->ports != NULL;
 
-    str_copy(vs->peer, peer, sizeof vs->peer);
+    str_copy(vs->peer, ofconn_peer(conn), sizeof vs->peer);
     ports_set(vs, up->ports, up->n_ports);
-    vs->session = session;
+    vs->session = ofconn_session(conn);
     vs->conn = conn;
     sync_connected(vs);
-    log_info("rfvs %s %s from %s, %u ports", vs->name, known ? "is back" : "connected",
-             peer, HASH_COUNT(vs->ports));
+    log_info("rfvs %s %s from %s, %zu ports", vs->name, known ? "is back" : "connected",
+             vs->peer, count_ports(vs));
     vswitch_report(vs);
     sync_schedule(vs);
 }

@@ -41,7 +41,7 @@ struct vswitch {
     struct rfvs *rfvs;
     uint64_t id;
     char name[ID_STRLEN]; /* The id as people read it. */
-    struct conn *conn;    /* NULL: not connected. */
+    struct ofconn *conn;  /* NULL: not connected. */
     struct of_session *session;
     char peer[64];
     int64_t lost_at; /* While not connected. */
@@ -65,7 +65,7 @@ struct vswitch {
     int64_t told_at;
     struct loop_timer *status;
 
-    struct log_limit refused, faults, refusals, drops;
+    struct log_limit faults, refusals, drops;
     UT_hash_handle hh;
 };
 
@@ -77,8 +77,7 @@ struct vswitch *vswitch_get(struct rfvs *, uint64_t id);
 void vswitch_destroy(struct vswitch *);
 
 /* A connection is there, or gone. */
-void vswitch_attach(struct vswitch *, struct conn *, struct of_session *,
-                    const char *peer, const struct of_session_up *);
+void vswitch_attach(struct vswitch *, struct ofconn *, const struct of_session_up *);
 void vswitch_detach(struct vswitch *, const char *reason);
 void vswitch_event(struct vswitch *, const struct of_event *);
 void vswitch_housekeeping(struct vswitch *, int64_t now); /* May destroy it. */

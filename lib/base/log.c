@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/util.h"
+
 static struct {
     log_sink_fn *sink;
     void *sink_aux;
@@ -99,4 +102,9 @@ void log_msg_limited(struct log_limit *limit, enum log_level level, const char *
     log_va(level, module, limit->suppressed, format, args);
     va_end(args);
     limit->suppressed = 0;
+}
+
+struct log_limit *log_limit_of(struct log_limits *limits, const void *key, size_t n)
+{
+    return &limits->slots[hash_bytes(key, n, 0) % ARRAY_SIZE(limits->slots)];
 }

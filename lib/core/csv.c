@@ -157,8 +157,10 @@ static void put_names(struct buf *out, const char *const *names, size_t n)
     }
 }
 
-void csv_expect_header(struct csv_reader *r, const char *const *names, size_t n)
+size_t csv_expect_header(struct csv_reader *r, const char *const *names, size_t n_all,
+                         size_t n_optional)
 {
+    size_t n = n_all - n_optional;
     char found[4 * QUOTE_MAX + 8];
     struct buf header = {.len = 0};
 
@@ -168,7 +170,10 @@ void csv_expect_header(struct csv_reader *r, const char *const *names, size_t n)
         r->line = 1;
         csv_fault(r, 1, "found no line with fields, expected the header line %s", line);
         buf_uninit(&header);
-        return;
+        return n;
+    }
+    while (n < n_all && n < r->n_fields && !strcmp(r->fields[n], names[n])) {
+        n++;
     }
     for (size_t i = 0; i < MAX(n, r->n_fields); i++) {
         if (i >= r->n_fields) {
@@ -192,6 +197,7 @@ void csv_expect_header(struct csv_reader *r, const char *const *names, size_t n)
         }
     }
     buf_uninit(&header);
+    return n;
 }
 
 bool csv_expect_fields(struct csv_reader *r, const char *const *names, size_t n)

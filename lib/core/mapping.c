@@ -11,10 +11,26 @@
 #define MAX_VM_PORT 65279      /* OFPP_MAX of OpenFlow 1.0, 0xff00, less one. */
 #define MAX_DP_PORT 4294967039 /* OFPP_MAX of OpenFlow 1.3, less one. */
 
-enum { ROW_VM_ID, ROW_VM_PORT, ROW_CT_ID, ROW_DP_ID, ROW_DP_PORT, N_ROW_FIELDS };
+enum {
+    ROW_VM_ID,
+    ROW_VM_PORT,
+    ROW_CT_ID,
+    ROW_DP_ID,
+    ROW_DP_PORT,
+    ROW_CLASS,
+    N_ROW_FIELDS
+};
 
 static const char *const row_names[N_ROW_FIELDS] = {"vm_id", "vm_port", "ct_id",
-                                                    "dp_id", "dp_port"};
+                                                    "dp_id", "dp_port", "class"};
+
+static const char *const rule_names[PORT_N_RULES] = {"auto", "edge", "external",
+                                                     "internal", "blocked"};
+
+const char *port_rule_name(enum port_rule rule)
+{
+    return rule_names[rule];
+}
 
 enum {
     ISL_VM_ID,
@@ -168,21 +184,42 @@ static bool parse_mac(struct csv_reader *r, size_t i, const char *name,
 
 /* rfserver.csv. */
 
-static bool parse_row(struct csv_reader *r, struct mapping_row *ret)
+/* The sixth field, where there is one. */
+static bool parse_rule(struct csv_reader *r, enum port_rule *ret)
+{
+    *ret = PORT_RULE_AUTO;
+    if (r->n_fields <= ROW_CLASS || !*r->fields[ROW_CLASS]) {
+        return true;
+    }
+    for (int rule = 0; rule < PORT_N_RULES; rule++) {
+        if (!strcmp(r->fields[ROW_CLASS], rule_names[rule])) {
+            *ret = (enum port_rule)rule;
+            return true;
+        }
+    }
+    csv_field_fault(r, ROW_CLASS, "class", "auto, edge, external, internal or blocked");
+    return false;
+}
+
+static bool parse_row(struct csv_reader *r, size_t n_columns, struct mapping_row *ret)
 {
     uint64_t vm_id, vm_port;
+    enum port_rule rule;
     struct dp_key dp;
+    const size_t n_fields = MIN(MAX(r->n_fields, ROW_CLASS), n_columns);
 
-    if (!csv_expect_fields(r, row_names, N_ROW_FIELDS)) {
+    if (!csv_expect_fields(r, row_names, n_fields)) {
         return false;
     }
     bool ok = parse_vm_id(r, ROW_VM_ID, &vm_id);
     ok = csv_number(r, ROW_VM_PORT, "vm_port", 10, 1, MAX_VM_PORT, &vm_port) && ok;
     ok = parse_dp(r, ROW_CT_ID, row_names, &dp) && ok;
+    ok = parse_rule(r, &rule) && ok;
     if (ok) {
         *ret = (struct mapping_row){
             .vm = {.vm_id = vm_id, .vm_port = (uint32_t)vm_port},
             .dp = dp,
+            .rule = rule,
             .line = r->line,
         };
     }
@@ -214,9 +251,9 @@ static void parse_rows(struct parse *p)
     struct mapping *m = &p->mapping;
     struct mapping_row row;
 
-    csv_expect_header(&p->csv, row_names, N_ROW_FIELDS);
+    const size_t n_columns = csv_expect_header(&p->csv, row_names, N_ROW_FIELDS, 1);
     while (csv_next(&p->csv)) {
-        if (!parse_row(&p->csv, &row) || !row_is_first(p, &row)) {
+        if (!parse_row(&p->csv, n_columns, &row) || !row_is_first(p, &row)) {
             continue;
         }
         if (m->n_rows == p->rows_cap) {
@@ -296,7 +333,7 @@ static void parse_isls(struct parse *p)
     struct mapping *m = &p->mapping;
     struct mapping_isl isl;
 
-    csv_expect_header(&p->isl, isl_names, N_ISL_FIELDS);
+    csv_expect_header(&p->isl, isl_names, N_ISL_FIELDS, 0);
     while (csv_next(&p->isl)) {
         if (!parse_isl(&p->isl, &isl) || !isl_is_consistent(p, &isl)) {
             continue;

@@ -205,8 +205,13 @@ static void family_free(struct family *f, uint32_t slot)
     family_entry(f, slot)->state = 0;
     memcpy(addr, &f->free, sizeof f->free);
     f->free = (slot & ~SLOT_V6) + 1;
-    if (!--f->n_used) {
+    if (--f->n_used) {
+        return;
+    }
+    if (f->n_chunks > 1) {
         family_clear(f);
+    } else { /* A small table comes and goes. */
+        f->n_slots = f->free = 0;
     }
 }
 

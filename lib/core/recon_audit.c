@@ -22,6 +22,7 @@ void recon_audit_begin(struct recon *r)
         unmark_all(r);
     }
     r->auditing = true;
+    r->wants_audit = false;
     r->audit_differences = 0;
     for (uint32_t i = 0; i < r->n_flights; i++) {
         const struct flight *f = recon_flight(r, i);
@@ -90,7 +91,7 @@ static void finish_objects(struct recon *r, struct object *map, bool judge)
             recon_count_object(r, o, 1);
         }
         o->flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
-        o->waiters &= o->desired; /* The pass over the FIB sets it again. */
+        o->waiters = false; /* The pass over the FIB sets it again. */
         recon_evaluate_object(r, o);
     }
 }
@@ -131,6 +132,11 @@ size_t recon_audit_end(struct recon *r)
     return first ? 0 : r->audit_differences;
 }
 
+bool recon_wants_audit(const struct recon *r)
+{
+    return r->wants_audit;
+}
+
 void recon_audit_abort(struct recon *r)
 {
     if (r->auditing) {
@@ -142,7 +148,7 @@ void recon_disconnected(struct recon *r)
 {
     struct object *o, *next;
 
-    r->known = r->auditing = r->walking = false;
+    r->known = r->auditing = r->walking = r->wants_audit = false;
     recon_failure_clear_all(r);
     for (uint32_t i = 0; i < r->n_flights; i++) {
         const struct flight *f = recon_flight(r, i);

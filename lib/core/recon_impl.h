@@ -22,6 +22,7 @@ enum {
     I_FAILED = 1 << 4,  /* Has a struct failure. */
     I_SEEN = 1 << 5,    /* By the audit. */
     I_TOUCHED = 1 << 6, /* In flight at some time during the audit. */
+    I_ORPHAN = 1 << 7,  /* FIB entry refused because its group is absent. */
 };
 
 enum { W_WANT, W_HAVE, N_WORDS };     /* Of a FIB entry: packed targets. */
@@ -89,6 +90,7 @@ struct recon {
     bool syncing;  /* Between recon_begin() and recon_end(). */
     bool known;    /* What is installed. */
     bool auditing;
+    bool wants_audit;
     size_t audit_differences;
 
     struct ptable *fib;

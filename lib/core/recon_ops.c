@@ -121,8 +121,9 @@ static bool fib_may_add(struct recon *r, uint32_t slot)
     }
     if (target_is_group(w[W_WANT])) {
         struct object *o = recon_get_group(r, w[W_WANT]);
-        o->waiters |= !recon_group_is_usable(o);
-        return !o->waiters;
+        bool usable = recon_group_is_usable(o);
+        o->waiters |= !usable;
+        return usable;
     }
     return true;
 }
@@ -231,6 +232,39 @@ static void land_object(struct recon *r, struct object *o, enum recon_action act
     recon_evaluate_object(r, o);
 }
 
+/* The switch says that a group is absent which was believed to be there. */
+static void lose_group(struct recon *r, uint32_t id)
+{
+    struct object *o = recon_find_group(r, id);
+
+    if (o && o->present && !(o->flags & I_FLIGHT)) {
+        recon_count_object(r, o, -1);
+        o->present = false;
+        recon_count_object(r, o, 1);
+        recon_evaluate_object(r, o);
+    }
+}
+
+static void land_refused_fib(struct recon *r, uint32_t slot, uint32_t old)
+{
+    uint16_t *flags = ptable_flags(r->fib, slot);
+    const uint32_t *w = ptable_words(r->fib, slot);
+    uint32_t sent = w[W_HAVE];
+
+    if (*flags & I_ORPHAN && target_is_group(sent)) {
+        lose_group(r, sent);
+    }
+    *flags &= (uint16_t)~I_ORPHAN;
+    recon_set_have(r, slot, old);
+    /* When the group is absent, that is the error to show and to wait for. */
+    if (target_is_group(w[W_WANT])) {
+        const struct object *o = recon_find_group(r, w[W_WANT]);
+        if (!o || !o->present) {
+            recon_failure_clear(r, RECON_FIB, slot, flags);
+        }
+    }
+}
+
 static void land_fib(struct recon *r, uint32_t slot, uint32_t old)
 {
     uint16_t *flags = ptable_flags(r->fib, slot);
@@ -240,15 +274,7 @@ static void land_fib(struct recon *r, uint32_t slot, uint32_t old)
     *flags &= (uint16_t) ~(I_FLIGHT | I_REFUSED);
     recon_count_fib(r, slot, 1);
     if (refused) {
-        uint32_t want = ptable_words(r->fib, slot)[W_WANT];
-        recon_set_have(r, slot, old);
-        /* When the switch refused the group, that is the error to show and to wait for.
-         */
-        const struct object *o =
-            target_is_group(want) ? recon_find_group(r, want) : NULL;
-        if (target_is_group(want) && !(o && o->present)) {
-            recon_failure_clear(r, RECON_FIB, slot, flags);
-        }
+        land_refused_fib(r, slot, old);
     } else {
         recon_failure_clear(r, RECON_FIB, slot, flags);
     }
@@ -298,11 +324,15 @@ bool recon_op_failed(struct recon *r, uint32_t serial, enum recon_failure hint,
     uint16_t *flags = recon_flags_of(r, (enum recon_what)f->what, f->ref);
     if (!(*flags & I_REFUSED)) {
         *flags |= I_REFUSED;
+        r->wants_audit |= hint != RECON_REFUSED;
         if (f->what != RECON_FIB) {
             recon_object(f->ref)->hint = (uint8_t)hint;
+        } else if (hint == RECON_ABSENT) {
+            *flags |= I_ORPHAN;
         }
         struct failure_key key = {.what = f->what, .ref = f->ref};
-        recon_failure_add(r, key, error, now, hint != RECON_REFUSED);
+        recon_failure_add(r, key, error, now,
+                          f->what != RECON_FIB && hint != RECON_REFUSED);
     }
     return true;
 }

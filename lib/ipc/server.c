@@ -43,8 +43,7 @@ struct ipc_server {
     struct loop_timer *tick;
     struct loop_defer *bury; /* Tells of peers that died, outside of all calls. */
     struct buf out;
-    struct log_limit bad_limit;     /* Bad messages. */
-    struct log_limit refused_limit; /* Refused peers. */
+    struct log_limits bad_limits, refused_limits; /* By the peer's name or address. */
     char text[IPC_REASON_LEN];
 };
 
@@ -118,11 +117,19 @@ static void bury_peers(void *aux)
 
 /* HELLO. */
 
+/* Of the message that is being handled. */
+static const char *sender(const struct ipc_server *s)
+{
+    const char *address = zsock_peer_address(s->router);
+
+    return *address ? address : "a UNIX socket or an address unknown";
+}
+
 static void refuse(struct ipc_server *s, const struct zframe *route, const char *name,
                    const char *reason)
 {
-    log_warn_limited(&s->refused_limit, "%s at %s is refused: %s", name,
-                     zsock_peer_address(s->router), reason);
+    log_warn_limited(log_limit_of(&s->refused_limits, name, strlen(name)),
+                     "%s at %s is refused: %s", name, sender(s), reason);
     send_to(s, route->data, route->n,
             &(struct msg){.type = MSG_REFUSED, .refused.reason = reason});
 }
@@ -201,7 +208,7 @@ static void on_hello(struct ipc_server *s, const struct zframe *route,
 
 static void drop_bad(struct ipc_peer *p, const char *what)
 {
-    log_warn_limited(&p->server->bad_limit,
+    log_warn_limited(log_limit_of(&p->server->bad_limits, &p->who.id, sizeof p->who.id),
                      "bad message from %s (%s 0x%" PRIx64 "): %s", p->who.name,
                      wire_role_name(p->who.role), p->who.id, what);
     ipc_peer_drop(p, what);
@@ -283,8 +290,9 @@ static void on_frames(void *aux, const struct zframe *frames, size_t n_frames)
         if (p) {
             drop_bad(p, error);
         } else {
-            log_warn_limited(&s->bad_limit, "bad message from %s, no peer of ours: %s",
-                             zsock_peer_address(s->router), error);
+            const char *from = sender(s);
+            log_warn_limited(log_limit_of(&s->bad_limits, from, strlen(from)),
+                             "bad message from %s, no peer of ours: %s", from, error);
         }
     } else if (p) {
         on_msg(p, &m);
@@ -337,7 +345,9 @@ struct ipc_server *ipc_server_create(struct loop *loop, struct zctx *ctx,
     s->config.epoch = config->epoch ? config->epoch : (uint64_t)loop_wall_now();
     s->ops = *ops;
     s->aux = aux;
+    zconfig.watch = true;
     s->router = zsock_create(loop, ctx, ZSOCK_ROUTER, &zconfig, &router_ops, s, &error);
+    zconfig.watch = false; /* Its subscribers have nothing to say. */
     s->pub = zsock_create(loop, ctx, ZSOCK_PUB, &zconfig, NULL, NULL, &error);
     if (!s->router || !s->pub) {
         abort(); /* A fresh context has sockets, unless descriptors ran out. */

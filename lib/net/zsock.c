@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "zctx.h"
+#include "zwatch.h"
 
 #define DEFAULT_MAX_MSG (1 << 20)
 #define DEFAULT_HWM 1000
@@ -34,6 +35,7 @@ struct zsock {
     struct loop_fd *fd;
     struct loop_defer *work; /* Looks at ZMQ_EVENTS. */
     struct zsock *monitor;   /* PAIR with the events of s, or NULL. */
+    struct zwatch *watch;    /* NULL: none. */
     bool want_write;
     bool *destroyed; /* Set by zsock_destroy() while a callback runs. */
     uint64_t dropped;
@@ -79,19 +81,20 @@ static void set_int(struct zsock *zs, int option, int value)
 }
 
 /* Options of a connection are taken from the socket at bind and connect: TCP has CURVE,
- * and a UNIX socket is protected by its directory. */
+ * and a UNIX socket is protected by its directory.
+ *
+ * ZMQ_ZAP_DOMAIN stays empty: once set it cannot be cleared again, and the allow-list
+ * would be asked, and refuse, for peers on UNIX sockets too. */
 static void set_curve(struct zsock *zs, const struct zcurve *curve)
 {
     if (!curve) {
         set_int(zs, ZMQ_CURVE_SERVER, 0);
-        zmq_setsockopt(zs->s, ZMQ_ZAP_DOMAIN, "", 0);
         return;
     }
     zmq_setsockopt(zs->s, ZMQ_CURVE_PUBLICKEY, curve->public_key, ZCURVE_KEY_LEN);
     zmq_setsockopt(zs->s, ZMQ_CURVE_SECRETKEY, curve->secret_key, ZCURVE_KEY_LEN);
     if (curve->server) {
         set_int(zs, ZMQ_CURVE_SERVER, 1);
-        zmq_setsockopt(zs->s, ZMQ_ZAP_DOMAIN, "routeflow", strlen("routeflow"));
     } else {
         zmq_setsockopt(zs->s, ZMQ_CURVE_SERVERKEY, curve->server_key, ZCURVE_KEY_LEN);
     }
@@ -168,7 +171,9 @@ static bool receive_one(struct zsock *zs)
             break;
         }
         more = zmq_msg_more(part);
-        n_parts++;
+        if (!n_parts++ && zs->watch) {
+            zwatch_heard(zs->watch, zmq_msg_get(part, ZMQ_SRCFD));
+        }
         if (part == &extra) {
             zmq_msg_close(part);
         } else {
@@ -263,12 +268,23 @@ static struct zsock *zsock_open(struct loop *loop, struct zctx *ctx,
 static void monitor_message(void *aux, const struct zframe *frames, size_t n_frames)
 {
     struct zsock *zs = aux;
+    char endpoint[sizeof zs->endpoint] = "";
     uint16_t event;
+    uint32_t value;
 
-    if (!n_frames || frames[0].n < sizeof event) {
+    if (!n_frames || frames[0].n < sizeof event + sizeof value) {
         return;
     }
     memcpy(&event, frames[0].data, sizeof event);
+    memcpy(&value, (const char *)frames[0].data + sizeof event, sizeof value);
+    if (zs->watch) {
+        if (n_frames > 1) {
+            snprintf(endpoint, sizeof endpoint, "%.*s", (int)frames[1].n,
+                     (const char *)frames[1].data);
+        }
+        zwatch_event(zs->watch, event, value, endpoint);
+        return;
+    }
     switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         if (zs->ops.connected) {
@@ -289,14 +305,17 @@ static void monitor_message(void *aux, const struct zframe *frames, size_t n_fra
 static int start_monitor(struct zsock *zs)
 {
     static const struct zsock_ops ops = {.message = monitor_message};
-    static const struct zsock_config config = {0};
+    /* No limit: the sender is ZeroMQ's I/O thread, and it would wait. */
+    static const struct zsock_config config = {.hwm = 1 << 30};
+    const int events = zs->watch
+                           ? zwatch_events()
+                           : ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     char name[64];
     int error = 0;
 
     snprintf(name, sizeof name, "inproc://monitor-%" PRIu64, ++zs->ctx->n_monitors);
-    if (zmq_socket_monitor(zs->s, name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)) {
+    if (zmq_socket_monitor(zs->s, name, events)) {
         return errno;
     }
     zs->monitor = zsock_open(zs->loop, zs->ctx, ZSOCK_PAIR, &config, &ops, zs, &error);
@@ -312,7 +331,10 @@ struct zsock *zsock_create(struct loop *loop, struct zctx *ctx, enum zsock_type 
 
     config = config ? config : &defaults;
     struct zsock *zs = zsock_open(loop, ctx, type, config, ops, aux, ret_error);
-    if (zs && config->monitor && (error = start_monitor(zs))) {
+    if (zs && config->watch) {
+        zs->watch = zwatch_create();
+    }
+    if (zs && (config->monitor || config->watch) && (error = start_monitor(zs))) {
         *ret_error = error;
         zsock_destroy(zs);
         return NULL;
@@ -332,6 +354,7 @@ void zsock_destroy(struct zsock *zs)
         zmq_socket_monitor(zs->s, NULL, 0);
         zsock_destroy(zs->monitor);
     }
+    zwatch_destroy(zs->watch);
     loop_fd_destroy(zs->fd);
     loop_defer_destroy(zs->work);
     zmq_close(zs->s);

@@ -10,8 +10,10 @@
 
 const char *frame_verdict_name(enum frame_verdict verdict)
 {
-    static const char *const names[] = {"ok", "not ours", "malformed", "forged",
-                                        "stale"};
+    static const char *const names[] = {
+        "ok", "not ours", "malformed, expected the length and layout of ours",
+        "forged, expected an HMAC made with our key",
+        "stale, expected a time close to the present"};
     return (unsigned)verdict < ARRAY_SIZE(names) ? names[verdict] : "unknown";
 }
 

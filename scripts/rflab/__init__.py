@@ -4,9 +4,10 @@ topology.py  what the network shall be (JSON file -> objects); oracle.py: its ro
 system.py    processes, namespaces, the manifest of all that was made
 net.py       namespaces, veth links, hosts     ovs.py   the lab's own Open vSwitch
 lxc.py       containers                        suite.py routing suite files
-daemons.py   rfserver, rfproxy, rfvs and their options
+daemons.py   rfserver, rfproxy, rfvs and their options      store.py  their database
 lab.py       puts these together: up, down, state
-verify.py    the checks; ofctl.py, pcap.py and probe.py read what they look at
+verify.py    the checks; ofctl.py, pcap.py, probe.py, records.py and streams.py read what they
+             look at
 cli.py       the command line of scripts/demo
 
 Python's standard library only.  The lab never touches what it has not made itself: see

@@ -6,7 +6,8 @@ import sys
 import time
 
 from . import lab as labs
-from .system import CHECKOUT, LabError
+from .store import mongosh
+from .system import CHECKOUT, LabError, plural
 from .topology import load
 from .verify import Verifier
 
@@ -51,11 +52,10 @@ def up(run_dir, name):
     if labs.is_up(run_dir):
         progress.phase("taking the old one down", lambda: labs.down(run_dir) and None)
     lab = labs.create(run_dir, topology)
+    verifier = Verifier(lab)
     try:
-        for what, function in lab.phases():
+        for what, function in lab.phases() + routing_phases(verifier):
             progress.phase(what, function)
-        verifier = Verifier(lab)
-        progress.phase("all hosts reach each other", lambda: wait_until_routed(verifier))
     except LabError as error:
         raise LabError(f"{error}\n(what runs is left to be looked at: logs in {run_dir}/log;"
                        f" scripts/demo down removes it)")
@@ -67,17 +67,41 @@ def up(run_dir, name):
     return 0
 
 
+def routing_phases(verifier):
+    """(what, function) of what the daemons do by themselves, and we wait for."""
+    checks = [("associations active", verifier.associations)]
+    if verifier.topology.links:
+        checks.append(("links, virtual links", verifier.planes))
+    if verifier.topology.routing:
+        checks.append(("OSPF, routes", verifier.kernel_equals_reference))
+    checks.append(("all hosts reach each other", verifier.reached))
+    return [(what, lambda check=check: wait_until(verifier, check))
+            for what, check in checks]
+
+
+def wait_until(verifier, check):
+    """Waits as long as a new network may take, but not for a daemon that has ended."""
+    daemons = verifier.lab.daemons
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        row = verifier.row("", check, 0)
+        if row.passed:
+            return row.measured
+        ended = daemons.ended()
+        if ended:
+            raise LabError("\n".join(ended))
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {READY_SECONDS} s: {row.measured}")
+        time.sleep(0.05)
+
+
 def wait_until_routed(verifier):
-    for title, check in (("associations", verifier.associations),
-                         ("pings", verifier.pings)):
-        row = verifier.row(title, check, READY_SECONDS)
-        if not row.passed:
-            raise LabError(f"{title}: {row.measured}")
-    return row.measured
+    for _, wait in routing_phases(verifier):
+        wait()
 
 
 def show(lab, verifier):
-    for what in ("associations", "links"):
+    for what in ("associations", "links") if lab.topology.links else ("associations",):
         say(lab.daemons.rfctl("show", what, check=False).stdout.rstrip())
         say()
     matrix(lab, verifier.probes.ping_all())
@@ -109,16 +133,19 @@ def show_next_steps(lab):
     lines.append("ovs-ofctl -O OpenFlow13 dump-flows " + lab.ovs.management(node.name))
     if lab.topology.links:
         lines.append(f"scripts/demo link {lab.topology.links[-1].name} down")
-    store = lab.state["store"]
-    if store.startswith("mongodb:"):
-        lines.append(f"mongosh {store} --eval 'db.rftable.find()'")
-    elif store.startswith("sqlite:"):
-        lines.append(f"sqlite3 {store.removeprefix('sqlite:')} 'select json from rftable'")
-    lines.append("scripts/demo down")
+    lines += [looking_into(lab.state["store"]), "scripts/demo down"]
     say()
     say("What to try next:")
     for line in lines:
         say("  " + line)
+    say(f"Logs are in {lab.instance.dir}/log, and in /var/log of each container.")
+
+
+def looking_into(store):
+    """The command that shows the association table in the store."""
+    if store.startswith("sqlite:"):
+        return f"sqlite3 {store.removeprefix('sqlite:')} 'select json from rftable'"
+    return f"{mongosh()} {store} --quiet --eval 'db.rftable.find()'"
 
 
 def check(run_dir):
@@ -128,22 +155,21 @@ def check(run_dir):
     def report(row):
         if not row.passed:
             failed.append(row)
-        say(f"{'PASS' if row.passed else 'FAIL'}  {row.what:<42}  {row.measured}")
+        say(f"{'PASS' if row.passed else 'FAIL'}  {row.what:<41}  {row.measured}")
 
     Verifier(lab).all(report)
     say(f"{'FAIL' if failed else 'PASS'}: {lab.topology.name}"
-        + (f", {len(failed)} checks fail" if failed else ""))
+        + (f", {plural(len(failed), 'check')} failed" if failed else ", all checks"))
     return 1 if failed else 0
 
 
 def status(run_dir):
     lab = labs.Lab.opened(run_dir)
-    say(f"{lab.topology.name} on {run_dir}, store {lab.state['store']}, "
+    say(f"{lab.topology.name} on {run_dir}, logs in {run_dir}/log, "
         f"up for {time.time() - lab.state['started']:.0f} s")
-    ended = [name for name in ("rfserver", "rfproxy", "rfvs")
-             if not lab.daemons.running(name)]
-    for name in ended:
-        say(f"{name} has ended, see {run_dir}/log/{name}.log")
+    ended = lab.daemons.ended()
+    for line in ended:
+        say(line)
     done = lab.daemons.rfctl("show", "status", check=False)
     say((done.stdout or done.stderr).rstrip())
     times = Verifier(lab).probes.ping_all()
@@ -219,6 +245,10 @@ def run(arguments):
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`scripts/demo status | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("\ndemo: interrupted; scripts/demo down removes what was made",
               file=sys.stderr)

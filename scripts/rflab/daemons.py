@@ -10,13 +10,11 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 from pathlib import Path
 
-from .system import CHECKOUT, LabError, wait_for
+from .system import CHECKOUT, LabError, last_line, wait_for
 
 SERVER_PORT = 25555
-MONGODB = ("127.0.0.1", 27017)
 PROXY_CONTROLLER = "tcp:127.0.0.1:6653"
 RFVS_CONTROLLER = "tcp:127.0.0.1:6654"
 PROGRAMS = ("rfserver", "rfproxy", "rfvs", "rfclient", "rfctl")
@@ -29,7 +27,8 @@ class Daemons:
         self.dir = instance.dir
         self.server = f"ipc://{self.dir}/rfserver.ipc"
         self.relay = f"ipc://{self.dir}/relay.ipc"
-        self.key = self.dir / "keys" / "frames.key"
+        self.keys = self.dir / "keys"
+        self.key = self.keys / "frames.key"
         self.mapping = self.dir / "config" / "rfserver.csv"
         self.isl = self.dir / "config" / "rfisl.csv"
         self.config = self.dir / "config" / "routeflow.conf"
@@ -46,6 +45,7 @@ class Daemons:
         (self.dir / "bin").symlink_to(build.resolve())
         self.key.touch(mode=0o600)
         self.key.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        self._make_curve_keys()
         topology = self.network.topology
         if topology.mapping:
             shutil.copy(topology.mapping, self.mapping)
@@ -54,18 +54,25 @@ class Daemons:
         shutil.copy(CHECKOUT / "config" / "rfisl.csv", self.isl)
         shutil.copy(CHECKOUT / "lxc" / "attach-ports", self.dir / "config")
 
-    def store(self):
-        """A MongoDB server on this machine if one listens, otherwise a file."""
-        wanted = os.environ.get("RF_STORE")
-        if wanted:
-            return wanted
-        try:
-            socket.create_connection(MONGODB, timeout=0.5).close()
-        except OSError:
-            return f"sqlite:{self.dir}/store/routeflow.db"
-        # Two labs on one machine must not write into one database.
-        name = "routeflow" if self.instance.name == "demo" else f"rf-{self.instance.name}"
-        return f"mongodb://{MONGODB[0]}:{MONGODB[1]}/{name}"
+    def _make_curve_keys(self):
+        """A key pair each for rfserver and every container; whose key is let in."""
+        def generate(name):
+            return self.instance.run(self.program("rfctl"), "keygen",
+                                     self.keys / name).stdout.strip()
+
+        generate("rfserver")
+        (self.keys / "allow").write_text(
+            "".join(f"{generate(node.vm)} {node.vm_id}\n"
+                    for node in self.network.topology.nodes), encoding="ascii")
+
+    def install_keys(self, node, directory):
+        """What the rfclient of a container needs, into its /etc/routeflow."""
+        for source, target in (("frames.key", "frames.key"),
+                               (f"{node.vm}.key", "rfclient.key"),
+                               (f"{node.vm}.secret", "rfclient.secret"),
+                               ("rfserver.key", "rfserver.key")):
+            (directory / target).touch(mode=0o600)
+            (directory / target).write_bytes((self.keys / source).read_bytes())
 
     def options(self, store):
         """{program: {option: value}} of the daemons outside the containers."""
@@ -73,6 +80,8 @@ class Daemons:
             "rfserver": {"listen": f"tcp://{self.network.server_address}:{SERVER_PORT},"
                                    f"{self.server}",
                          "events": f"ipc://{self.dir}/events.ipc",
+                         "curve": self.keys / "rfserver",
+                         "curve-allow": self.keys / "allow",
                          "mapping": self.mapping, "isl": self.isl, "store": store},
             "rfproxy": {"server": self.server, "ct-id": 0,
                         "listen": "ptcp:6653:127.0.0.1", "relay": self.relay,
@@ -84,6 +93,7 @@ class Daemons:
         """The same of the rfclient in a container, whose files are elsewhere."""
         return {"rfclient": {
             "server": f"tcp://{self.network.server_address}:{SERVER_PORT}",
+            "curve": "/etc/routeflow/rfclient", "curve-server": "/etc/routeflow/rfserver",
             "vm-id": node.vm_id, "key-file": "/etc/routeflow/frames.key"}}
 
     def configure(self, store):
@@ -104,11 +114,27 @@ class Daemons:
         self.instance.kill_process(self.pid(name), signal.SIGKILL)
 
     def _answers(self):
-        for name in ("rfserver", "rfproxy", "rfvs"):
-            if not self.running(name):
-                return False, f"{name} has ended, see {self.dir}/log/{name}.log"
+        ended = self.ended()
+        if ended:
+            raise LabError("\n".join(ended))
         done = self.rfctl("show", "status", check=False)
         return done.returncode == 0, (done.stderr or done.stdout).strip()
+
+    def ended(self):
+        """A line for each daemon that runs no more, with the last that it has logged."""
+        lines = []
+        for name in ("rfserver", "rfproxy", "rfvs"):
+            if not self.running(name):
+                log = self.dir / "log" / f"{name}.log"
+                lines.append(f"{name} has ended, see {log}; its last line:\n"
+                             f"  {last_line(log)}")
+        for node in self.network.topology.nodes:
+            # Written by lxc/init, which starts again what ends.
+            logs = self.dir / "lxc" / node.vm / "rootfs/var/log"
+            if "rfclient ended" in last_line(logs / "init.log"):
+                lines.append(f"{node.vm}: {last_line(logs / 'init.log')}; the last line of "
+                             f"{logs}/rfclient.log:\n  {last_line(logs / 'rfclient.log')}")
+        return lines
 
     def pid(self, name):
         return int((self.dir / "pid" / name).read_text(encoding="utf-8"))

@@ -9,7 +9,8 @@ from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons, config_text
 from .lxc import Containers, remove_cgroups
 from .net import Network
 from .ovs import OpenVSwitch
-from .system import Instance, LabError
+from .store import choose_store, drop_database
+from .system import Instance, LabError, plural
 from .topology import load
 
 
@@ -62,14 +63,15 @@ class Lab:
         self.daemons.prepare()
         self.network.create()
         self.network.start_captures()
-        return (f"{len(self.topology.nodes)} switches, {len(self.topology.links)} links, "
-                f"{len(self.topology.hosts)} hosts")
+        return ", ".join(plural(len(things), noun) for things, noun in
+                         ((self.topology.nodes, "switch"), (self.topology.links, "link"),
+                          (self.topology.hosts, "host")))
 
     def _open_vswitch(self):
         self.ovs.start()
 
     def _daemons(self):
-        store = self.daemons.store()
+        store = choose_store(self.instance)
         self.save(management=str(self.network.management), store=store,
                   started=time.time())
         self.daemons.configure(store)
@@ -86,8 +88,7 @@ class Lab:
             files = self.containers.rootfs(node) / "etc/routeflow"
             (files / "routeflow.conf").write_text(
                 config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
-            (files / "frames.key").touch(mode=0o600)
-            (files / "frames.key").write_bytes(self.daemons.key.read_bytes())
+            self.daemons.install_keys(node, files)
         self.containers.start_all()
         self.ovs.check_ports(self.topology)
         return " ".join(node.vm for node in self.topology.nodes)
@@ -121,6 +122,8 @@ def down(run_dir):
     # container's first process ends each container.
     while pids := instance.processes():
         instance.kill_processes(pids)
+    for uri in instance.manifest.names("database"):
+        drop_database(uri)
     net.remove(instance)
     remove_cgroups(instance)
     instance.remove_dir()

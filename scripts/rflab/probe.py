@@ -1,10 +1,8 @@
-"""Traffic between hosts: ping, traceroute, TCP, and the gap that a failure tears."""
+"""Traffic between hosts: ping, traceroute, TCP."""
 
 import re
 import secrets
-import signal
 import subprocess
-import tempfile
 import time
 
 from .system import LabError
@@ -38,13 +36,12 @@ class Probes:
         self.network = lab.network
         self.topology = lab.topology
 
-    def start(self, host, *argv, text=True, stdout=subprocess.PIPE,
-              stderr=subprocess.PIPE):
+    def start(self, host, *argv, text=True, stdin=subprocess.DEVNULL):
         """A process in a host, with its output in pipes."""
         return subprocess.Popen(
             self.instance.inside(self.network.host_netns(host), *argv), text=text,
-            env=self.instance.environment(), stdin=subprocess.DEVNULL, stdout=stdout,
-            stderr=stderr)
+            env=self.instance.environment(), stdin=stdin, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
 
     def ping_all(self, wait=1):
         """One ping for each ordered pair, all at once: {(source, target): ms or None}."""
@@ -58,9 +55,12 @@ class Probes:
         return result
 
     def traceroute(self, source, target):
-        """Addresses hop by hop; "*" where nobody answered."""
-        out = self.start(source, "traceroute", "-n", "-q", "1", "-w", "2", "-m", "10",
-                          target.address.ip).communicate()[0]
+        """Addresses hop by hop; "*" where nobody answered.
+
+        By ICMP, which has no ports: a switch with equal-cost paths sends all probes one
+        way."""
+        out = self.start(source, "traceroute", "-n", "-I", "-q", "1", "-w", "2", "-m",
+                         "10", target.address.ip).communicate()[0]
         return re.findall(r"^ *\d+ +(\S+)", out, re.MULTILINE)
 
     def tcp(self, source, target, size=10_000_000):
@@ -102,55 +102,3 @@ class Probes:
         finally:
             capture.kill()
             capture.wait()
-
-
-class PingStreams:
-    """Pings between all pairs at a steady pace, to see when each was interrupted."""
-
-    INTERVAL = 0.02
-
-    def __init__(self, probes):
-        self.probes = probes
-        self.running = {}
-
-    def __enter__(self):
-        for a, b in self.probes.topology.pairs():
-            out = tempfile.TemporaryFile("w+", encoding="utf-8")
-            self.running[a.name, b.name] = self.probes.start(
-                a, "ping", "-n", "-D", "-i", self.INTERVAL, b.address.ip,
-                stdout=out, stderr=out), out
-        return self
-
-    def __exit__(self, *_):
-        for process, out in self.running.values():
-            process.kill()
-            process.wait()
-            out.close()
-
-    def stop(self):
-        """{pair: [(sequence number, seconds of the reply), ...]}"""
-        for process, _ in self.running.values():
-            process.send_signal(signal.SIGINT)
-        replies = {}
-        for pair, (process, out) in self.running.items():
-            process.wait(timeout=10)
-            out.seek(0)
-            replies[pair] = sorted(
-                (int(number), float(when)) for when, number in
-                re.findall(r"^\[([\d.]+)\].* icmp_seq=(\d+) ttl", out.read(), re.M))
-        return replies
-
-
-def outage(replies, cut):
-    """Milliseconds from `cut` to the first reply after the last lost ping of a stream.
-
-    0.0 when nothing was lost after the cut, None when no reply came any more.
-    """
-    after = [entry for entry in replies if entry[1] >= cut - 0.1]
-    if not after or not any(t > cut for _, t in after):
-        return None
-    restored = None
-    for (before, _), (number, when) in zip(after, after[1:]):
-        if number > before + 1 and when > cut:
-            restored = when
-    return (restored - cut) * 1000 if restored else 0.0

@@ -29,17 +29,33 @@ def _read_sqlite(path, collection):
 
 
 def _read_mongodb(uri, collection):
+    return ask(uri, {"find": collection, "batchSize": 10000,
+                     "singleBatch": True})["cursor"]["firstBatch"]
+
+
+def collections(uri):
+    """Names of the collections in a MongoDB database."""
+    answer = ask(uri, {"listCollections": 1, "nameOnly": True})
+    return [entry["name"] for entry in answer["cursor"]["firstBatch"]]
+
+
+def drop(uri):
+    """Removes a MongoDB database."""
+    ask(uri, {"dropDatabase": 1})
+
+
+def ask(uri, command):
+    """The answer of a MongoDB server to a command on the database that a URI names."""
     parts = urlsplit(uri)
     database = parts.path.strip("/") or "routeflow"
     try:
         with socket.create_connection((parts.hostname, parts.port or 27017), 5) as peer:
-            answer = _command(peer, {"find": collection, "batchSize": 10000,
-                                     "singleBatch": True, "$db": database})
+            answer = _command(peer, {**command, "$db": database})
     except OSError as error:
         raise LabError(f"{parts.hostname}: {error}")
     if not answer.get("ok"):
         raise LabError(f"{parts.hostname}: {answer.get('errmsg')}")
-    return answer["cursor"]["firstBatch"]
+    return answer
 
 
 def _command(peer, document):

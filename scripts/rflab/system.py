@@ -57,8 +57,23 @@ def wait_for(what, condition, timeout, interval=0.05):
         time.sleep(interval)
 
 
+def plural(count, noun):
+    if noun.endswith("entry") and count != 1:
+        return f"{count} {noun[:-1]}ies"
+    return f"{count} {noun}" + ("" if count == 1 else "es" if noun.endswith("ch") else "s")
+
+
+def last_line(path):
+    """The last line of a log, or "" when there is none."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if line.strip()), "")
+
+
 class Manifest:
-    """JSON lines: {"kind": "netns"|"link"|"cgroup", "name": ...}."""
+    """JSON lines: {"kind": "netns"|"link"|"cgroup"|"database", "name": ...}."""
 
     def __init__(self, path):
         self.path = Path(path)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from . import oracle, pcap, records
 from .ofctl import Bucket, parse_flows, parse_groups
-from .probe import Probes, PingStreams, outage
-from .system import LabError, wait_for
+from .probe import Probes
+from .streams import Streams, outage
+from .system import LabError, plural, wait_for
 from .topology import RFVS_BRIDGE
 
 ACTIVE = "active client-datapath association"
@@ -130,7 +131,10 @@ class Verifier:
             for flow in self.flows(node.name):
                 if any(not port.isdigit() for port in flow.outputs):
                     raise Failed(f"switch {node.name} floods: {flow.outputs}")
-        return f"{len(found)} entries, one output each"
+        return f"{plural(len(found), 'virtual-link entry')}"
+
+    def planes(self):
+        return f"{self.links()}; {self.virtual_links()}"
 
     # ---- 3: OSPF and the kernels ----
 
@@ -167,14 +171,21 @@ class Verifier:
                 raise Failed(f"{node.vm}: " + some(wrong))
             count += len(wanted)
             multipath += sum(len(hops) > 1 for hops in wanted.values())
-        return f"{count} routes as computed, {multipath} of them multipath"
+        if not count:
+            return "connected networks only"
+        return f"{plural(count, 'route')} as computed, {multipath} of them multipath"
 
     # ---- 4: the switches ----
 
     def fib_equals_kernel(self):
-        return some([self._fib_of(node) for node in self.topology.nodes], 9)
+        routes, single, neighbours, groups = (
+            sum(column) for column in zip(*map(self._fib_of, self.topology.nodes)))
+        return (plural(routes, "route") + (f" ({single} ECMP by one hop)" if single else "")
+                + f" and {plural(neighbours, 'neighbour')} by {plural(groups, 'group')} on "
+                + plural(len(self.topology.nodes), "switch"))
 
     def _fib_of(self, node):
+        """Counts of (routes, those of them by one hop of several, neighbours, groups)."""
         flows = [f for f in self.flows(node.name) if f.table == FIB_TABLE]
         groups = self.groups(node.name)
         routes = self.kernel_routes(node)
@@ -215,10 +226,7 @@ class Verifier:
         ordered = [priority for _, priority in sorted(priorities.items())]
         if ordered != sorted(set(ordered)):
             raise Failed(f"{node.name}: priorities do not grow with length: {priorities}")
-        hosts = len(seen) - len(routes)
-        return (f"{node.name} {len(routes)} routes" +
-                (f" ({single} ECMP by one hop)" if single else "") +
-                f" + {hosts} neighbours, {len(groups)} groups")
+        return len(routes), single, len(seen) - len(routes), len(groups)
 
     @staticmethod
     def _bucket(node, device, mac):
@@ -250,17 +258,22 @@ class Verifier:
                 raise Failed(f"{source.name}->{target.name}: from {eth_src}, not from "
                              f"the router {target.port.mac}")
             seen.append(f"{source.name}->{target.name} TTL {ttl}")
-        return ", ".join(seen) + "; source MAC the router's"
+        return ", ".join(seen) + "; the router's MAC"
 
     # ---- 5: traffic ----
 
-    def pings(self):
+    def reached(self):
         result = self.probes.ping_all(wait=2)
         lost = [pair for pair, ms in result.items() if ms is None]
         if lost:
-            raise Failed(f"{len(result) - len(lost)} of {len(result)}; lost "
+            raise Failed(f"{len(result) - len(lost)} of {len(result)} pairs; lost "
                          + pairs(lost))
-        return f"{len(result)} of {len(result)}, at most {max(result.values()):.1f} ms"
+        return f"{len(result)} of {len(result)} pairs"
+
+    def pings(self):
+        words = self.reached()
+        slowest = max(self.probes.ping_all(wait=2).values())
+        return f"{words}, at most {slowest:.1f} ms"
 
     def traceroutes(self):
         for source, target in self.topology.pairs():
@@ -270,7 +283,7 @@ class Verifier:
             if have not in wanted and not mixed(have, wanted):
                 raise Failed(f"{source.name}->{target.name}: {' '.join(have)}; wanted "
                              + " or ".join(" ".join(path) for path in wanted))
-        return f"{len(self.topology.pairs())} pairs, every hop answered in its own name"
+        return f"{len(self.topology.pairs())} pairs, each hop answers in its own name"
 
     def tcp(self):
         hosts = self.topology.hosts
@@ -334,33 +347,35 @@ class Verifier:
         link = self.topology.link(name) if name else self.topology.links[-1]
         rows = []
         for up, what in ((False, "down"), (True, "up")):
-            with PingStreams(self.probes) as streams:
+            with Streams(self.probes) as streams:
                 time.sleep(1.0)
-                cut = time.time()
-                self.lab.network.set_link(link, up)
+                cut = self.lab.network.set_link(link, up)
                 row = self.row(f"7 link {link.name} {what}: routed anew",
                                lambda: self.settled(() if up else (link,)), 20)
-                settled = time.time() - cut
-                replies = streams.stop()
-            outages = {pair: outage(seen, cut) for pair, seen in replies.items()}
+                settled = time.monotonic() - cut
+                flows = streams.stop()
             if row.passed:
                 row.measured = f"RFVS pair, carrier, OSPF, switches in {settled:.1f} s"
-            rows += [row, self._outage_row(link, what, outages)]
+            rows += [row, self._outage_row(link, what, flows, cut)]
             if not up and not row.passed:
                 self.lab.network.set_link(link, True)
                 break
         return rows
 
     @staticmethod
-    def _outage_row(link, what, outages):
+    def _outage_row(link, what, flows, cut):
         title = f"7 link {link.name} {what}: last pair restored"
+        outages = {pair: outage(flows[pair], cut) for pair in flows}
         dead = [pair for pair, ms in outages.items() if ms is None]
         if dead:
-            return Row(title, False, "no reply any more: " + pairs(dead))
-        slowest = max(outages.values())
-        hit = sum(ms > 0 for ms in outages.values())
-        return Row(title, True, f"{slowest:.0f} ms ({hit} of {len(outages)} pairs lost "
-                   f"pings, one each {PingStreams.INTERVAL * 1000:.0f} ms)")
+            return Row(title, False, "nothing arrives any more: " + pairs(dead))
+        restored, pair = max((ms[0], pair) for pair, ms in outages.items())
+        if not restored:
+            return Row(title, True, f"0 ms: none of {len(flows)} pairs lost a packet")
+        hit = sum(ms[0] > 0 for ms in outages.values())
+        return Row(title, True, f"{restored:.0f} ms ({'->'.join(pair)}); longest gap "
+                   f"{max(gap for _, gap in outages.values()):.0f} ms, "
+                   f"{hit} of {len(flows)} pairs hit")
 
     # ---- all of them ----
 
@@ -393,9 +408,9 @@ class Verifier:
         if self.topology.routing:
             rows += [("3 OSPF adjacencies Full", self.adjacencies, 15)]
         rows += [("3 kernel routes as in a plain network", self.kernel_equals_reference, 15),
-                 ("5 ping between all hosts", self.pings, 15),
                  ("4 switch tables equal kernel routes", self.fib_equals_kernel, 10),
                  ("4 TTL and MAC addresses at the far host", self.ttl_and_macs, 5),
+                 ("5 ping between all hosts", self.pings, 15),
                  ("5 traceroute shows each router", self.traceroutes, 30),
                  ("5 TCP", self.tcp, 0)]
         if self.topology.links:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PREFIX = os.environ.get("RF_TEST_PREFIX", "")  # Two checkouts can test at once with it.
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 from rflab import lab as labs  # noqa: E402
@@ -36,7 +37,7 @@ def make_lab():
     made = []
 
     def make(name, topology):
-        run_dir = f"/run/routeflow-{name}"
+        run_dir = f"/run/routeflow-{PREFIX}{name}"
         made.append(run_dir)
         return bring_up(run_dir, topology)
 

@@ -152,6 +152,7 @@ class Container:
 
     def start_client(self, *options, wrapper=()):
         key = self.dir / "key"
+        key.touch(mode=0o600)
         key.write_text(KEY + "\n", encoding="ascii")
         with self.log.open("a", encoding="utf-8") as log:
             self.client = subprocess.Popen(

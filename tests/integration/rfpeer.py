@@ -344,7 +344,7 @@ class Proxy(Peer):
         self.send("DP_PORT", dp=dp_key(dp_id, port, self.id), name=f"s{dp_id}-{port}",
                   hwaddr=mac(f"06:00:00:00:{dp_id & 255:02x}:{port:02x}"),
                   up=since is not None, gone=gone,
-                  now_ms=since or int(time.time() * 1000))
+                  age_ms=max(0, int(time.time() * 1000) - since) if since else 0)
 
     def _link(self, link, up):
         src, src_port, dst, dst_port = link

@@ -301,8 +301,8 @@ def test_runs_with_two_capabilities_only(vm):
 @pytest.mark.parametrize("options, complaint", [
     (["--interfaces", "eth"], "option interfaces"),
     (["--vm-id", "xyz"], "option vm-id"),
-    (["--key-file", "/nonexistent"], "option key-file"),
-    (["--key-file", "/proc/version"], "option key-file"),
+    (["--key-file", "/nonexistent"], "key file /nonexistent"),
+    (["--key-file", "/proc/version"], "key file /proc/version"),
     (["--probes", "0"], "option probes"),
     (["--validate", "soon"], "option validate"),
     (["--curve", "x"], "options curve and curve-server"),

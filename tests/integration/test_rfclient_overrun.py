@@ -1,11 +1,12 @@
 """rfclient loses no route, whatever netlink does."""
 
+import random
 import re
 import shutil
 import signal
 
 import pytest
-from rfclient_setup import Container, have_programs
+from rfclient_setup import Container, have_programs, run
 
 pytestmark = pytest.mark.skipif(not have_programs(),
                                 reason="needs root, ip(8) and a build")
@@ -80,3 +81,56 @@ def test_stopped_client_catches_up(vm):
         set(p.ports) == {1, 5} and (5, "10.0.55.1/24") in p.addrs
         and not [a for a in p.addrs if a[0] == 2] and (1, "10.0.1.77") in p.neighs,
         (p.ports, p.addrs, p.neighs)), 30)
+
+
+def random_change(rng, calm):
+    """An ip(8) command; many of them fail, as they would for a routing suite.  Calm: of
+    routes only, so that events alone must do, without the dumps that others cause."""
+    port, metric = rng.randint(1, 2), rng.choice(("", "metric 10", "metric 20"))
+    net, last = rng.randint(0, 5), rng.randint(2, 5)
+    v4 = f"10.{100 + net}.0.0/16"
+    v6 = f"2001:db8:{100 + net}::/48"
+    hops4 = " ".join(f"nexthop via 10.0.{n}.{last} dev eth{n}" for n in (1, 2))
+    hops6 = " ".join(f"nexthop via 2001:db8:{n}::{last} dev eth{n}" for n in (1, 2))
+    add = rng.choice(("add", "add", "replace", "append", "prepend"))
+    changes = (
+        f"route {add} {v4} via 10.0.{port}.{last} {metric}",
+        f"route {add} {v4} via 10.0.{port}.{last} {metric}",
+        f"route {add} {v4} {metric} {hops4}",
+        f"route {add} blackhole {v4} {metric}",
+        f"route del {v4} {metric}",
+        f"route del {v4} {metric}",
+        f"route del {v4} via 10.0.{port}.{last}",
+        f"-6 route {add} {v6} via 2001:db8:{port}::{last} {metric}",
+        f"-6 route {add} {v6} {metric} {hops6}",
+        f"-6 route {add} {v6} dev eth{port} {metric}",
+        f"-6 route {add} unreachable {v6} {metric}",
+        f"-6 route del {v6} {metric}",
+        f"-6 route del {v6} via 2001:db8:{port}::{last}",
+    )
+    others = (
+        f"route {add} {v4} {metric} nhid {port}",
+        f"nexthop replace id {port} via 10.0.{port}.{last} dev eth{port}",
+        f"nexthop del id {port}",
+        f"addr add 10.0.{port}.77/24 dev eth{port}",
+        f"addr del 10.0.{port}.77/24 dev eth{port}",
+        f"link set eth{port} down",
+        f"link set eth{port} up",
+        f"link set eth{port} up",
+    )
+    return rng.choice(changes if calm else changes + others)
+
+
+@pytest.mark.parametrize("calm", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_changes_end_equal(vm, seed, calm):
+    rng = random.Random(seed)
+    vm.start()
+    for _ in range(8):
+        for _ in range(6):
+            commands = [random_change(rng, calm) for _ in range(rng.randint(1, 25))]
+            for command in commands:
+                family = ["-6"] if command.startswith("-6 ") else []
+                run("ip", "-n", vm.ns, *family, *command.removeprefix("-6 ").split(),
+                    check=False)
+        vm.wait_equal()

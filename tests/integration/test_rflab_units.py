@@ -7,7 +7,7 @@ import pytest
 from rflab import lab as labs
 from rflab import oracle, pcap, records, suite
 from rflab.ofctl import Bucket, parse_flows, parse_groups
-from rflab.probe import outage
+from rflab.streams import lost, outage
 from rflab.system import Instance, LabError
 from rflab.topology import _build, load, port_mac
 from rflab.verify import find_key, mixed
@@ -201,22 +201,33 @@ def test_echo_requests_are_read_with_ttl_and_mac_addresses():
 
 # ---- probes ----
 
-def test_outage_ends_with_the_first_reply_after_the_last_lost_ping():
-    replies = [(1, 9.98), (2, 10.0), (5, 10.08), (7, 10.12), (8, 10.14)]
-    assert outage(replies, 10.01) == pytest.approx(110)
+def flow(*arrived, start=10.0):
+    """Sent each 10 ms from `start`; `arrived` tells of each whether it did, 1 ms later."""
+    return [(start + i / 100, start + i / 100 + 0.001 if there else None)
+            for i, there in enumerate(arrived)]
+
+
+def test_outage_ends_with_the_first_arrival_after_the_last_lost_packet():
+    assert outage([flow(1, 1, 0, 0, 1, 0, 1, 1)], 10.015) == pytest.approx((46, 41))
+
+
+def test_outage_of_a_pair_is_that_of_its_slowest_flow():
+    flows = [flow(1, 0, 1, 1), flow(1, 0, 0, 1), flow(1, 1, 1, 1)]
+    assert outage(flows, 10.005) == pytest.approx((26, 21))
 
 
 def test_outage_is_zero_when_nothing_was_lost():
-    assert outage([(1, 9.98), (2, 10.0), (3, 10.02)], 10.01) == 0.0
+    assert outage([flow(1, 1, 1)], 10.01) == (0.0, 0.0)
 
 
 def test_outage_does_not_count_what_was_lost_before():
-    assert outage([(1, 8.0), (5, 9.95), (6, 9.99), (7, 10.02)], 10.0) == 0.0
+    assert outage([flow(1, 0, 0, 1, 1, 1, 1)], 10.05) == (0.0, 0.0)
+    assert lost([flow(1, 0, 0, 1)]) == 2 and lost([flow(1, 0, 0, 1)], 10.015) == 1
 
 
-def test_outage_never_ends_when_no_reply_came():
-    assert outage([(1, 9.98), (2, 10.0)], 10.01) is None
-    assert outage([], 10.01) is None
+def test_outage_never_ends_when_a_flow_does_not_arrive_any_more():
+    assert outage([flow(1, 1), flow(1, 0)], 10.005) is None
+    assert outage([[]], 10.0) is None
 
 
 def test_traceroute_over_two_equal_ways_may_mix_them():

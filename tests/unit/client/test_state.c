@@ -387,6 +387,22 @@ START_TEST(ipv6_route_gains_and_loses_single_hops)
 }
 END_TEST
 
+/* Seen on Linux 6.18: its dumps leave out a route that stands between the hops of
+ * another one of the same metric. */
+START_TEST(ipv6_route_that_loses_hops_asks_for_a_dump)
+{
+    two_ports();
+    route(NEW, "2001:db8::/32 metric 20 2:2001:db8:1::2 3:2001:db8:2::2");
+    ck_assert_uint_eq(route(DEL, "2001:db8::/32 metric 20 2:2001:db8:1::2"),
+                      RTNL_ROUTE6);
+    route(REPLACE, "2001:db8::/32 metric 20 2:2001:db8:1::2 3:2001:db8:2::2");
+    ck_assert_uint_eq(
+        route(DEL, "2001:db8::/32 metric 20 2:2001:db8:1::2 3:2001:db8:2::2"),
+        RTNL_ROUTE6);
+    ck_assert_str_eq(sent(), "");
+}
+END_TEST
+
 START_TEST(ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one)
 {
     two_ports();
@@ -533,6 +549,7 @@ int main(void)
         best_metric_is_told_and_the_next_one_when_it_goes,
         many_changes_of_a_prefix_are_sent_as_one,
         ipv6_route_gains_and_loses_single_hops,
+        ipv6_route_that_loses_hops_asks_for_a_dump,
         ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one,
         routes_of_the_same_metric_ask_for_a_dump_when_they_go,
         dead_route_is_as_good_as_none,

@@ -8,6 +8,15 @@
 #include "base/addr.h"
 #include "base/hash.h"
 
+/* As ck_assert(), for inner loops: Check writes a mark to a file for each assertion. */
+#define MUST_MSG(COND, ...)            \
+    do {                               \
+        if (!(COND)) {                 \
+            ck_abort_msg(__VA_ARGS__); \
+        }                              \
+    } while (0)
+#define MUST(COND) MUST_MSG(COND, "%s", #COND)
+
 struct dice {
     uint64_t state;
 };
@@ -21,14 +30,14 @@ static inline uint32_t roll(struct dice *d, uint32_t n) /* 0..n-1 */
 static inline struct ip_addr ip(const char *s)
 {
     struct ip_addr a;
-    ck_assert_msg(ip_parse(s, &a), "%s", s);
+    MUST_MSG(ip_parse(s, &a), "%s", s);
     return a;
 }
 
 static inline struct ip_prefix prefix(const char *s)
 {
     struct ip_prefix p;
-    ck_assert_msg(prefix_parse(s, &p), "%s", s);
+    MUST_MSG(prefix_parse(s, &p), "%s", s);
     return p;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/rib.h"
+#include "dice.h"
 
 #define PEER_MAX 256
 
@@ -81,13 +82,13 @@ static inline bool hops_equal(const struct fib_group *a, const struct fib_group 
 /* Puts `item` in the place of `old`, or at the end; or removes `old`. */
 #define PEER_STORE(ARRAY, N, OLD, REMOVE, ITEM) \
     do {                                        \
-        ck_assert(!(REMOVE) || (OLD));          \
+        MUST(!(REMOVE) || (OLD));               \
         if (REMOVE) {                           \
             *(OLD) = (ARRAY)[--(N)];            \
         } else if (OLD) {                       \
             *(OLD) = (ITEM);                    \
         } else {                                \
-            ck_assert_int_lt((N), PEER_MAX);    \
+            MUST((N) < PEER_MAX);               \
             (ARRAY)[(N)++] = (ITEM);            \
         }                                       \
     } while (0)
@@ -96,12 +97,12 @@ static inline void peer_take_group(struct plane_peer *p, const struct plane_chan
 {
     struct fib_group *old = peer_group(p, c->group.id);
 
-    ck_assert_uint_ne(c->group.id, 0);
-    ck_assert_uint_le(c->group.id, 0x7fffffff);
-    ck_assert(c->remove || !old || !hops_equal(old, &c->group));
+    MUST(c->group.id != 0);
+    MUST(c->group.id <= 0x7fffffff);
+    MUST(c->remove || !old || !hops_equal(old, &c->group));
     for (int i = 0; c->remove && i < p->n_fib; i++) {
-        ck_assert(p->fib[i].target.verdict != FIB_GROUP ||
-                  p->fib[i].target.group != c->group.id);
+        MUST(p->fib[i].target.verdict != FIB_GROUP ||
+             p->fib[i].target.group != c->group.id);
     }
     PEER_STORE(p->groups, p->n_groups, old, c->remove, c->group);
     p->n_group_changes++;
@@ -112,10 +113,9 @@ static inline void peer_take_fib(struct plane_peer *p, const struct plane_change
     struct fib_entry *old = peer_fib(p, &c->fib.prefix);
 
     if (!c->remove) {
-        ck_assert(!old || old->target.verdict != c->fib.target.verdict ||
-                  old->target.group != c->fib.target.group);
-        ck_assert(c->fib.target.verdict != FIB_GROUP ||
-                  peer_group(p, c->fib.target.group));
+        MUST(!old || old->target.verdict != c->fib.target.verdict ||
+             old->target.group != c->fib.target.group);
+        MUST(c->fib.target.verdict != FIB_GROUP || peer_group(p, c->fib.target.group));
     }
     PEER_STORE(p->fib, p->n_fib, old, c->remove, c->fib);
     p->n_fib_changes++;
@@ -129,12 +129,12 @@ static inline void peer_take(struct plane_peer *p, const struct plane_change *c)
         PEER_STORE(p->ports, p->n_ports, old, c->remove, c->port);
     } else if (c->kind == PLANE_ADDR) {
         struct plane_addr *old = peer_addr(p, &c->addr.addr);
-        ck_assert(c->remove || !old);
+        MUST(c->remove || !old);
         PEER_STORE(p->addrs, p->n_addrs, old, c->remove, c->addr);
     } else if (c->kind == PLANE_GROUP) {
         peer_take_group(p, c);
     } else {
-        ck_assert_int_eq(c->kind, PLANE_FIB);
+        MUST(c->kind == PLANE_FIB);
         peer_take_fib(p, c);
     }
 }

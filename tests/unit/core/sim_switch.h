@@ -108,13 +108,13 @@ static inline unsigned sim_rank(uint32_t aux)
 
 static inline void sim_reply(struct sim_switch *sw, struct sim_reply r)
 {
-    ck_assert_int_lt(sw->n_replies, SIM_QUEUE);
+    MUST(sw->n_replies < SIM_QUEUE);
     sw->replies[sw->n_replies++] = r;
 }
 
 static inline void sim_request(struct sim_switch *sw, struct sim_request r)
 {
-    ck_assert_int_lt(sw->n_requests, SIM_QUEUE);
+    MUST(sw->n_requests < SIM_QUEUE);
     sw->requests[sw->n_requests++] = r;
 }
 
@@ -130,13 +130,13 @@ static inline void sim_send_op(struct sim_switch *sw, const struct recon_op *op)
         r.item = op->group.id;
         r.value = op->action == RECON_DELETE ? 0 : op->group.n_hops + 1u;
         struct fib_group g = sim_group(r.item, r.value ? r.value : 1);
-        ck_assert(!r.value || !g.n_hops ||
-                  !memcmp(g.hops, op->group.hops, g.n_hops * sizeof g.hops[0]));
+        MUST(!r.value || !g.n_hops ||
+             !memcmp(g.hops, op->group.hops, g.n_hops * sizeof g.hops[0]));
     } else {
-        ck_assert_uint_eq(op->aux.key.len, 1);
+        MUST(op->aux.key.len == 1);
         r.item = *(const uint8_t *)op->aux.key.data;
         r.value = op->action == RECON_DELETE ? 0 : *(const uint8_t *)op->aux.value.data;
-        ck_assert_uint_eq(op->aux.rank, sim_rank(r.item));
+        MUST(op->aux.rank == sim_rank(r.item));
     }
     sw->n_ops++;
     sim_request(sw, r);
@@ -157,7 +157,7 @@ static inline void sim_do_group(struct sim_switch *sw, const struct sim_request 
     struct sim_reply error = {.type = SIM_ERROR, .id = r->id};
 
     if ((r->action == RECON_ADD) == (*group != 0)) {
-        ck_assert_msg(!sw->strict, "group %u: action %d", r->item, r->action);
+        MUST_MSG(!sw->strict, "group %u: action %d", r->item, r->action);
         error.hint = *group ? RECON_EXISTS : RECON_ABSENT;
         if (r->action != RECON_DELETE) { /* Deleting what is not there is no error. */
             sim_reply(sw, error);
@@ -165,7 +165,7 @@ static inline void sim_do_group(struct sim_switch *sw, const struct sim_request 
         return;
     }
     if (r->action == RECON_DELETE && sim_group_is_used(&sw->state, r->item)) {
-        ck_assert_msg(!sw->strict, "group %u deleted while used", r->item);
+        MUST_MSG(!sw->strict, "group %u deleted while used", r->item);
         for (int i = 0; i < SIM_PREFIXES; i++) {
             sw->state.fib[i] *= sw->state.fib[i] != r->item;
         }
@@ -183,15 +183,16 @@ static inline void sim_do_op(struct sim_switch *sw, struct dice *d,
     } else if (r->what == RECON_FIB) {
         uint32_t *entry = &sw->state.fib[r->item];
         if (r->value && r->value <= SIM_GROUPS && !sw->state.groups[r->value]) {
-            ck_assert_msg(!sw->strict, "FIB entry to absent group %u", r->value);
-            sim_reply(sw, (struct sim_reply){.type = SIM_ERROR, .id = r->id});
+            MUST_MSG(!sw->strict, "FIB entry to absent group %u", r->value);
+            sim_reply(sw, (struct sim_reply){
+                              .type = SIM_ERROR, .id = r->id, .hint = RECON_ABSENT});
             return;
         }
-        ck_assert(!sw->strict || (r->action == RECON_ADD) == !*entry);
+        MUST(!sw->strict || (r->action == RECON_ADD) == !*entry);
         *entry = r->value;
     } else {
         uint8_t *aux = &sw->state.aux[r->item];
-        ck_assert(!sw->strict || (r->action == RECON_ADD) == !*aux);
+        MUST(!sw->strict || (r->action == RECON_ADD) == !*aux);
         *aux = (uint8_t)r->value;
     }
 }

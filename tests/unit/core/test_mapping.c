@@ -89,6 +89,63 @@ START_TEST(bom_crlf_comments_blanks_and_a_missing_line_end_are_accepted)
 }
 END_TEST
 
+#define CLASS_HEADER "vm_id,vm_port,ct_id,dp_id,dp_port,class\n"
+
+START_TEST(sixth_column_gives_the_class_of_a_port)
+{
+    struct mapping m = parse_good(CLASS_HEADER "1,1,0,5,1,edge\n"
+                                               "1,2,0,5,2,external\n"
+                                               "1,3,0,5,3,internal\n"
+                                               "1,4,0,5,4,blocked\n"
+                                               "1,5,0,5,5,auto\n"
+                                               "1,6,0,5,6,\n"
+                                               "1,7,0,5,7\n",
+                                  NULL);
+    static const enum port_rule rules[] = {
+        PORT_RULE_EDGE, PORT_RULE_EXTERNAL, PORT_RULE_INTERNAL, PORT_RULE_BLOCKED,
+        PORT_RULE_AUTO, PORT_RULE_AUTO,     PORT_RULE_AUTO};
+    ck_assert_uint_eq(m.n_rows, ARRAY_SIZE(rules));
+    for (size_t i = 0; i < m.n_rows; i++) {
+        ck_assert_int_eq(m.rows[i].rule, rules[i]);
+    }
+    mapping_uninit(&m);
+    FAULTS(
+        CLASS_HEADER "1,1,0,5,1,Edge\n1,2,0,5,2,edge,7\n1,3,0,5\n",
+        "a.csv:2:11: found \"Edge\" as class, expected auto, edge, external, internal "
+        "or blocked\n"
+        "a.csv:3:16: found 7 fields, expected 6: "
+        "vm_id,vm_port,ct_id,dp_id,dp_port,class\n"
+        "a.csv:4:8: found 4 fields, expected 5: "
+        "vm_id,vm_port,ct_id,dp_id,dp_port\n");
+    FAULTS(HEADER "1,1,0,5,1,edge\n", "a.csv:2:11: found 6 fields, expected 5: "
+                                      "vm_id,vm_port,ct_id,dp_id,dp_port\n");
+}
+END_TEST
+
+START_TEST(class_alone_is_no_new_row)
+{
+    struct mapping from = parse_good(HEADER "1,1,0,5,1\n1,2,0,5,2\n", NULL);
+    struct mapping to = parse_good(CLASS_HEADER "1,1,0,5,1,blocked\n1,2,0,5,2\n", NULL);
+    struct mapping_diff diff;
+    struct buf text = {.len = 0};
+
+    mapping_diff(&from, &to, &diff);
+    ck_assert_uint_eq(diff.n_removed + diff.n_added, 0);
+    ck_assert_uint_eq(diff.n_same, 2);
+    ck_assert_uint_eq(diff.n_reclassed, 1);
+    ck_assert_int_eq(diff.reclassed[0].rule, PORT_RULE_BLOCKED);
+    mapping_diff_format(&diff, &text);
+    ck_assert_str_eq(buf_cstr(&text),
+                     "~ vm 0x0000000000000001 port 1: datapath 0x0000000000000005 port "
+                     "1, class blocked\n"
+                     "rows: 0 removed, 0 added, 2 unchanged\n");
+    buf_uninit(&text);
+    mapping_diff_uninit(&diff);
+    mapping_uninit(&from);
+    mapping_uninit(&to);
+}
+END_TEST
+
 START_TEST(header_alone_is_an_empty_mapping)
 {
     struct mapping m = parse_good(HEADER, ISL_HEADER);
@@ -400,6 +457,7 @@ END_TEST
 
 UNIT_MAIN("core/mapping", file_of_routeflow_is_read,
           bom_crlf_comments_blanks_and_a_missing_line_end_are_accepted,
+          sixth_column_gives_the_class_of_a_port, class_alone_is_no_new_row,
           header_alone_is_an_empty_mapping, wrong_header_names_the_column_that_differs,
           every_fault_is_reported_at_once_with_line_and_column,
           lines_that_are_no_text_are_reported, duplicate_keys_name_the_first_line,

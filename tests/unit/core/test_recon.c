@@ -325,6 +325,47 @@ START_TEST(group_that_exists_or_is_absent_unexpectedly_is_corrected_at_once)
 }
 END_TEST
 
+START_TEST(flow_refused_for_its_absent_group_brings_the_group_and_an_audit)
+{
+    struct recon *r = make_known();
+    struct recon_op op;
+
+    want_group(r, 1, 1);
+    EXPECT(r, "ADD group 1");
+    confirm(r);
+    want_fib(r, "10.0.0.0/8", 1);
+    ck_assert_str_eq(next_op(r, 0, &op), "ADD 10.0.0.0/8 -> 1");
+    ck_assert(!recon_wants_audit(r));
+    ck_assert(recon_op_failed(r, op.serial, RECON_ABSENT, "bad out group", 0));
+    confirm(r);
+    ck_assert(recon_wants_audit(r));
+    EXPECT(r, "ADD group 1", "ADD 10.0.0.0/8 -> 1");
+    recon_audit_begin(r);
+    ck_assert(!recon_wants_audit(r));
+    recon_destroy(r);
+}
+END_TEST
+
+START_TEST(flow_that_waits_for_its_group_goes_when_an_audit_sees_the_group)
+{
+    struct recon *r = make_known();
+    struct fib_group g = make_group(1, 1);
+    struct recon_op op;
+
+    want_group(r, 1, 1);
+    ck_assert_str_eq(next_op(r, 0, &op), "ADD group 1");
+    ck_assert(recon_op_failed(r, op.serial, RECON_REFUSED, "no space", 0));
+    confirm(r);
+    want_fib(r, "10.0.0.0/8", 1);
+    expect_none(r, 0);
+    recon_audit_begin(r);
+    recon_seen_group(r, 1, 1, g.hops);
+    ck_assert_uint_eq(recon_audit_end(r), 1);
+    EXPECT(r, "ADD 10.0.0.0/8 -> 1");
+    recon_destroy(r);
+}
+END_TEST
+
 START_TEST(audit_does_not_judge_what_was_in_flight_meanwhile)
 {
     struct recon *r = make_known();
@@ -385,7 +426,7 @@ START_TEST(a_million_entries_take_under_40_octets_each)
     for (uint32_t i = 0; i < 1000000; i++) {
         struct fib_entry e = {.prefix = {.addr = ip_from_v4(i << 8), .plen = 24},
                               .target = {.verdict = FIB_GROUP, .group = 1}};
-        ck_assert(recon_desire_fib(r, &e));
+        MUST(recon_desire_fib(r, &e));
     }
     recon_end(r);
     while (recon_next_op(r, 0, &op)) {
@@ -417,5 +458,7 @@ UNIT_MAIN("core/recon", additions_go_from_meters_to_flows_and_deletions_back,
           refused_entry_shows_its_error_and_is_retried_with_back_off,
           flows_of_a_refused_group_wait_for_it_and_only_it_is_shown,
           group_that_exists_or_is_absent_unexpectedly_is_corrected_at_once,
+          flow_refused_for_its_absent_group_brings_the_group_and_an_audit,
+          flow_that_waits_for_its_group_goes_when_an_audit_sees_the_group,
           audit_does_not_judge_what_was_in_flight_meanwhile,
           values_out_of_range_are_refused, a_million_entries_take_under_40_octets_each)

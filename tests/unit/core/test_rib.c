@@ -368,7 +368,7 @@ START_TEST(a_million_routes_take_under_40_octets_each)
         r.prefix.plen = 24;
         r.hops[0] = (struct vm_hop){
             .vm_port = 1, .weight = 1, .gateway = ip_from_v4(0x0a000002 + i % 64)};
-        ck_assert(rib_route_set(rib, &r));
+        MUST(rib_route_set(rib, &r));
     }
     rib_counts(rib, &counts);
     printf("rib: %.1f octets per IPv4 route, all of them due\n",

@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOGL_ERR, LOGL_WARN, LOGL_INFO, LOGL_DEBUG };
@@ -36,6 +37,15 @@ struct log_limit {
     int n;
     unsigned suppressed;
 };
+
+/* Limits of peers who have no struct to keep theirs in, such as connections before it
+ * is known whose they are: found by what identifies the peer, so that one who floods
+ * the log does not silence the message about another.  Two peers may share one. */
+struct log_limits {
+    struct log_limit slots[32];
+};
+
+struct log_limit *log_limit_of(struct log_limits *, const void *key, size_t n);
 
 void log_msg(enum log_level, const char *module, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

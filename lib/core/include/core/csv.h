@@ -46,9 +46,11 @@ bool csv_next(struct csv_reader *);
 void csv_fault(struct csv_reader *, unsigned column, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Reads the header line, which must consist of these n names; a fault names the first
- * column that differs, or says that the file is empty. */
-void csv_expect_header(struct csv_reader *, const char *const *names, size_t n);
+/* Reads the header line, which must consist of these n names, of which the last
+ * n_optional may be missing; a fault names the first column that differs, or says that
+ * the file is empty.  Returns how many columns the file has. */
+size_t csv_expect_header(struct csv_reader *, const char *const *names, size_t n,
+                         size_t n_optional);
 
 /* The present line must have n fields, named so; a fault otherwise. */
 bool csv_expect_fields(struct csv_reader *, const char *const *names, size_t n);

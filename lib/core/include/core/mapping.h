@@ -6,6 +6,12 @@
  *     vm_id,vm_port,ct_id,dp_id,dp_port          # which VM port is which datapath port
  *     2a0a0a0a0a0,1,0,5,1
  *
+ * or, with a sixth column that says how the port is to be treated (core/plane.h); lines
+ * without it, or with nothing in it, leave that to what LLDP finds:
+ *
+ *     vm_id,vm_port,ct_id,dp_id,dp_port,class
+ *     2a0a0a0a0a0,1,0,5,1,edge                   # or external, internal, blocked, auto
+ *
  *     vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,rem_eth_addr
  *     2a0a0a0a0a0,0,5,4,02:a1:a1:a1:a1:a1,0,6,4,02:a2:a2:a2:a2:a2
  *
@@ -27,9 +33,22 @@
 #include "base/buf.h"
 #include "core/keys.h"
 
+/* How the operator wants a port to be treated. */
+enum port_rule {
+    PORT_RULE_AUTO, /* By what LLDP finds. */
+    PORT_RULE_EDGE, /* A host's, whatever is heard there; at once, without probing. */
+    PORT_RULE_EXTERNAL, /* The same, of a router that is not ours. */
+    PORT_RULE_INTERNAL, /* An inter-switch link: nothing is ever relayed there. */
+    PORT_RULE_BLOCKED,  /* Nothing passes. */
+};
+#define PORT_N_RULES 5
+
+const char *port_rule_name(enum port_rule); /* "auto", "edge", … */
+
 struct mapping_row {
     struct vm_key vm;
     struct dp_key dp;
+    enum port_rule rule;
     unsigned line;
 };
 
@@ -63,11 +82,13 @@ bool mapping_parse(const struct mapping_file *csv, const struct mapping_file *is
 void mapping_uninit(struct mapping *);
 
 /* What a change from `from` to `to` removes and adds, in the order of the files; a row
- * that changed is both.  For a live reload apply the removed rows first.  Either may be
+ * that changed is both, unless only its class changed: those are
+ * in `reclassed`, as they are in `to`, and count as the same.  For a
+ * live reload apply the removed rows first.  Either may be
  * NULL: empty.  Free by mapping_diff_uninit(). */
 struct mapping_diff {
-    struct mapping_row *removed, *added;
-    size_t n_removed, n_added;
+    struct mapping_row *removed, *added, *reclassed;
+    size_t n_removed, n_added, n_reclassed;
     size_t n_same;
     bool isl_changed;
 };

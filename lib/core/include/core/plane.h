@@ -18,8 +18,16 @@ enum port_class {
     PORT_PROBING,  /* Just up: LLDP has not had its chance.  Nothing is relayed. */
     PORT_INTERNAL, /* LLDP of ours was seen: an inter-switch link. */
     PORT_EDGE,    /* Hosts, external routers: ARP/ND and control traffic are relayed. */
+    PORT_OPEN,    /* The same, by order: whatever LLDP finds there. */
     PORT_BLOCKED, /* By configuration. */
 };
+
+/* Whether what the VM sends may leave by a port of this class, and what comes in reach
+ * it. */
+static inline bool port_class_relays(enum port_class class)
+{
+    return class == PORT_EDGE || class == PORT_OPEN;
+}
 
 /* A datapath port with an active association. */
 struct plane_port {

@@ -109,12 +109,14 @@ bool recon_barrier_done(struct recon *, uint32_t xid);
 bool recon_needs_barrier(const struct recon *); /* Operations since the last one. */
 size_t recon_in_flight(const struct recon *);   /* Operations not yet confirmed. */
 
-/* The switch refused an operation in flight.  The two hints are for groups: they tell
- * whether to try with RECON_MODIFY or RECON_ADD next. */
+/* The switch refused an operation in flight.  The two hints prove that what is believed
+ * installed is wrong: the group or meter is then tried with RECON_MODIFY or RECON_ADD,
+ * and an audit is wanted. */
 enum recon_failure {
     RECON_REFUSED,
     RECON_EXISTS, /* OFPGMFC_GROUP_EXISTS, OFPMMFC_METER_EXISTS. */
-    RECON_ABSENT, /* OFPGMFC_UNKNOWN_GROUP, OFPMMFC_UNKNOWN_METER. */
+    RECON_ABSENT, /* OFPGMFC_UNKNOWN_GROUP, OFPMMFC_UNKNOWN_METER; of a FIB entry: its
+                   * group is, OFPBAC_BAD_OUT_GROUP. */
 };
 /* False: no operation in flight has this serial. */
 bool recon_op_failed(struct recon *, uint32_t serial, enum recon_failure,
@@ -144,6 +146,9 @@ void recon_seen_group(struct recon *, uint32_t id, uint16_t n_hops,
                       const struct fib_hop *hops);
 void recon_seen_fib(struct recon *, const struct fib_entry *);
 size_t recon_audit_end(struct recon *);
+/* A refusal has shown that somebody else changed the switch; until the next audit
+ * begins. Do not wait for the periodic one. */
+bool recon_wants_audit(const struct recon *);
 /* The audit could not be completed (timeout, bad reply): it judges nothing. */
 void recon_audit_abort(struct recon *);
 

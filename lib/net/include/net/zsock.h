@@ -58,6 +58,7 @@ struct zsock_config {
     int hwm;        /* Messages queued per peer and direction.  0: 1000. */
     int linger_ms;  /* Time for unsent messages after destroy. */
     bool monitor;   /* Report connected and disconnected. */
+    bool watch;     /* Bound to TCP: log who leaves without a message. */
     const struct zcurve *curve; /* For tcp:// endpoints; NULL: none.  Copied. */
 };
 

@@ -15,8 +15,8 @@
  * queue is empty, so only a dump can tell what happened;
  *  - when the kernel removes routes without telling: an interface lost UP or carrier or
  *    is gone, an address or a nexthop object is gone.  It announces the cause *before*
- *    it removes the routes, so that such a dump is made twice, at once and a little
- *    later;
+ *    it removes the routes, so that such a dump is made twice, at once (unless dumps
+ *    take long) and 250 ms later;
  *  - when the caller finds events that contradict its state (nl_watch_verify).
  * A dump that the kernel marks as interrupted by a change (NLM_F_DUMP_INTR) may lack
  * entries: it is reported as incomplete and made again.

@@ -10,11 +10,11 @@
  * writes what changed, in batches, coalesced by key: of ten states that one row went
  * through while the database was slow only the last is written.
  *
- * A copy of every current document stays in memory.  After the database was away, or was
- * emptied or replaced underneath, the writer writes all that differ and removes whatever
- * the database holds besides, so that it shows the present again.  The check is made once
- * a second, by a document of our own in collection "rfstore".  (Single documents that an
- * operator edits by hand are not noticed before they change here.)
+ * A copy of every current document stays in memory.  After the database was away, or
+ * was emptied or replaced underneath, the writer writes all that differ and removes
+ * whatever the database holds besides, so that it shows the present again.  The check
+ * is made once a second, by a document of our own in collection "rfstore".  (Single
+ * documents that an operator edits by hand are not noticed before they change here.)
  *
  * Life: store_open(); store_load() of what a previous run left, as wanted;
  * store_start(), from which moment the database is made to hold exactly what was put

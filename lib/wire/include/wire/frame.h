@@ -27,7 +27,8 @@ enum frame_verdict {
     FRAME_STALE,     /* Genuine, but its time is outside now ± window: a recording. */
 };
 
-const char *frame_verdict_name(enum frame_verdict); /* "ok", "not ours", ... */
+/* For a log: "ok", "not ours", "forged, expected ...". */
+const char *frame_verdict_name(enum frame_verdict);
 
 /* Replay guard of one sender: of genuine frames, each counter is taken once and must
  * increase.  A sender starts its counter from its wall clock in microseconds and adds 1
