@@ -167,6 +167,7 @@ bool audit_error(struct datapath *, uint32_t xid); /* False: not about an audit.
 /* probe.c */
 
 void probe_port_changed(struct datapath *, struct dp_port *, bool was_up);
+void probe_connected(struct datapath *);
 void probe_disconnected(struct datapath *);
 void probe_schedule(struct datapath *);
 void probe_heard(struct datapath *, uint32_t in_port, struct cursor frame);
