@@ -2,7 +2,8 @@
  *
  * On a new connection the switch is first asked what it is and how many meters it has,
  * then its meters, groups and flow entries are read back; the same again from time to
- * time.  In between, the counters of the leak entries are read every second.
+ * time.  In between, the counters of the leak entries are read and those of table 0
+ * counted every second.
  *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
@@ -19,6 +20,11 @@
 
 #define DISCOVER_MS 5000 /* Then go on without the answers. */
 #define STALLED_MS 30000 /* An audit of which nothing is heard. */
+
+/* The next audit: soon if that costs little, so that an entry which somebody deleted by
+ * hand is back after seconds; what takes long is done for 2 % of the time. */
+#define INTERVAL_MIN_MS 5000
+#define INTERVAL_FACTOR 50
 
 static struct buf *request(struct datapath *dp, uint32_t *ret_xid)
 {
@@ -74,7 +80,9 @@ static void audit_finish(struct datapath *dp)
     const size_t n = recon_audit_end(dp->recon);
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at = now + dp->proxy->config.audit_interval_ms;
+    audit->next_at =
+        now + MIN(dp->proxy->config.audit_interval_ms,
+                  MAX(INTERVAL_MIN_MS, INTERVAL_FACTOR * (now - audit->started_at)));
     dp->counters.audits++;
     log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
               (long long)(now - audit->started_at), n);
@@ -119,6 +127,27 @@ static void audit_advance(struct datapath *dp)
     }
 }
 
+/* Without its table 0 a switch loses its links after seconds, so somebody who empties
+ * it is to be noticed before.  It is short, and quickly counted. */
+static void poll_admit(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+    const uint64_t changes = recon_changes(dp->recon);
+    struct of_flow_request ours;
+
+    if (audit->admit_xid) {
+        return;
+    }
+    audit->admit_changed = changes != audit->admit_changes;
+    audit->admit_changes = changes;
+    of_flow_request_init(&ours);
+    ours.table_id = PIPELINE_ADMIT;
+    ours.cookie = PIPELINE_COOKIE;
+    ours.cookie_mask = PIPELINE_COOKIE_MASK;
+    struct buf *out = request(dp, &audit->admit_xid);
+    of_put_aggregate_request(out, audit->admit_xid, &ours);
+}
+
 static void poll_leaks(struct datapath *dp)
 {
     struct of_flow_request leaks;
@@ -155,6 +184,7 @@ void audit_tick(struct datapath *dp, int64_t now)
         }
         break;
     case AUDIT_IDLE:
+        poll_admit(dp);
         poll_leaks(dp);
         if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
@@ -194,6 +224,21 @@ static void read_leaks(struct datapath *dp, struct cursor body)
                          dp->name, (unsigned long long)n);
     }
     dp->leaks_read = sum.packet_count;
+}
+
+static void read_admit(struct datapath *dp, struct cursor body)
+{
+    struct audit *audit = &dp->audit;
+    struct of_aggregate sum;
+
+    if (of_aggregate_pull(&body, &sum) != OF_OK) {
+        return;
+    }
+    if (sum.flow_count < audit->admit_count && !audit->admit_changed &&
+        audit->phase == AUDIT_IDLE) {
+        audit_start(dp, loop_now());
+    }
+    audit->admit_count = sum.flow_count;
 }
 
 static enum of_err read_flows(struct datapath *dp, struct cursor body)
@@ -258,6 +303,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     } else if (xid == audit->leaks_xid && mp->type == OFPMP_AGGREGATE) {
         slot = &audit->leaks_xid;
         read_leaks(dp, mp->body);
+    } else if (xid == audit->admit_xid && mp->type == OFPMP_AGGREGATE) {
+        slot = &audit->admit_xid;
+        read_admit(dp, mp->body);
     } else if (xid == audit->groups_xid && mp->type == OFPMP_GROUP_DESC) {
         slot = &audit->groups_xid;
         err = read_groups(dp, mp->body);
@@ -284,9 +332,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {&audit->desc_xid, &audit->features_xid,
-                               &audit->leaks_xid, &audit->groups_xid,
-                               &audit->meters_xid};
+    uint32_t *const slots[] = {&audit->desc_xid,   &audit->features_xid,
+                               &audit->leaks_xid,  &audit->admit_xid,
+                               &audit->groups_xid, &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

@@ -126,6 +126,17 @@ void probe_port_changed(struct datapath *dp, struct dp_port *port, bool was_up)
     probe_schedule(dp);
 }
 
+/* Several times, like a port that came up: a switch that was started anew has no entry
+ * yet that would punt the first probe, and by the next its links would be too old. */
+void probe_connected(struct datapath *dp)
+{
+    for (struct dp_port *port = dp->ports; port; port = port->hh.next) {
+        port->probe_at = loop_now();
+        port->burst = PROBE_BURST;
+    }
+    probe_schedule(dp);
+}
+
 void probe_disconnected(struct datapath *dp)
 {
     loop_timer_cancel(dp->probe_timer);
