@@ -2,7 +2,8 @@
  *
  * On a new connection the switch is first asked what it is and how many meters it has,
  * then its meters, groups and flow entries are read back; the same again from time to
- * time.  In between, the counters of the leak entries are read every second.
+ * time.  In between, the counters of the leak entries are read every second, by a
+ * request that travels with the LLDP frames of that second.
  *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath.h"
 #include "of/multipart.h"
 #include "of/put.h"
@@ -19,6 +21,7 @@
 
 #define DISCOVER_MS 5000 /* Then go on without the answers. */
 #define STALLED_MS 30000 /* An audit of which nothing is heard. */
+#define LEAKS_MS 1000
 
 static struct buf *request(struct datapath *dp, uint32_t *ret_xid)
 {
@@ -67,6 +70,15 @@ static void audit_start(struct datapath *dp, int64_t now)
     datapath_kick(dp);
 }
 
+/* Up to an eighth shorter, differently for each switch: those that came together are
+ * not read together for ever. */
+static int64_t next_interval(const struct datapath *dp)
+{
+    const int64_t interval = dp->proxy->config.audit_interval_ms;
+
+    return interval - (int64_t)(hash_u64(dp->id) % (uint64_t)(interval / 8 + 1));
+}
+
 static void audit_finish(struct datapath *dp)
 {
     struct audit *audit = &dp->audit;
@@ -74,7 +86,7 @@ static void audit_finish(struct datapath *dp)
     const size_t n = recon_audit_end(dp->recon);
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at = now + dp->proxy->config.audit_interval_ms;
+    audit->next_at = now + next_interval(dp);
     dp->counters.audits++;
     log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
               (long long)(now - audit->started_at), n);
@@ -119,13 +131,16 @@ static void audit_advance(struct datapath *dp)
     }
 }
 
-static void poll_leaks(struct datapath *dp)
+void audit_leaks(struct datapath *dp, int64_t now)
 {
     struct of_flow_request leaks;
 
-    if (dp->audit.leaks_xid) {
-        return; /* The last answer is not here yet. */
+    if (dp->audit.phase != AUDIT_IDLE || now < dp->audit.leaks_at ||
+        dp->audit.leaks_xid) {
+        return; /* Busy, not yet, or the last answer is not here. */
     }
+    /* Not a full second: the next frames shall not find that it is still too early. */
+    dp->audit.leaks_at = now + LEAKS_MS - LEAKS_MS / 8;
     of_flow_request_init(&leaks);
     leaks.table_id = PIPELINE_ADMIT;
     leaks.cookie = pipeline_cookie(PIPE_LEAK);
@@ -155,7 +170,7 @@ void audit_tick(struct datapath *dp, int64_t now)
         }
         break;
     case AUDIT_IDLE:
-        poll_leaks(dp);
+        audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
         if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
