@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 #include "daemon/keyfile.h"
 #include "daemon/options.h"
 #include "net/zcurve.h"
-#include "privileges.h"
 
 #define LOG_MODULE "rfclient"
 #include "base/log.h"
@@ -131,10 +131,6 @@ static void *start(struct daemon *d, const struct options *o)
         buf_uninit(&config.key);
         return NULL;
     }
-    int error = privileges_drop();
-    if (error) {
-        log_warn("cannot drop privileges: %s", strerror(error));
-    }
     return c;
 }
 
@@ -183,6 +179,8 @@ int main(int argc, char **argv)
                "container it runs in.",
         .config = "/etc/routeflow/rfclient.ini",
         .options = options,
+        /* Probing neighbours, and mapping frames. */
+        .capabilities = UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW,
         .start = start,
         .stop = stop,
     };

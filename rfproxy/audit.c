@@ -2,7 +2,13 @@
  *
  * On a new connection the switch is first asked what it is and how many meters it has,
  * then its meters, groups and flow entries are read back; the same again from time to
- * time.  In between, the counters of the leak entries are read every second.
+<<<<<<< HEAD
+ * time.  In between, the counters of the leak entries are read and those of table 0
+ * counted every second.
+=======
+ * time.  In between, the counters of the leak entries are read every second, by a
+ * request that travels with the LLDP frames of that second.
+>>>>>>> scale
  *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
@@ -10,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath.h"
 #include "of/multipart.h"
 #include "of/put.h"
@@ -19,6 +26,12 @@
 
 #define DISCOVER_MS 5000 /* Then go on without the answers. */
 #define STALLED_MS 30000 /* An audit of which nothing is heard. */
+#define LEAKS_MS 1000
+
+/* The next audit: soon if that costs little, so that an entry which somebody deleted by
+ * hand is back after seconds; what takes long is done for 2 % of the time. */
+#define INTERVAL_MIN_MS 5000
+#define INTERVAL_FACTOR 50
 
 static struct buf *request(struct datapath *dp, uint32_t *ret_xid)
 {
@@ -67,6 +80,15 @@ static void audit_start(struct datapath *dp, int64_t now)
     datapath_kick(dp);
 }
 
+/* Up to an eighth shorter, differently for each switch: those that came together are
+ * not read together for ever. */
+static int64_t next_interval(const struct datapath *dp)
+{
+    const int64_t interval = dp->proxy->config.audit_interval_ms;
+
+    return interval - (int64_t)(hash_u64(dp->id) % (uint64_t)(interval / 8 + 1));
+}
+
 static void audit_finish(struct datapath *dp)
 {
     struct audit *audit = &dp->audit;
@@ -74,7 +96,9 @@ static void audit_finish(struct datapath *dp)
     const size_t n = recon_audit_end(dp->recon);
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at = now + dp->proxy->config.audit_interval_ms;
+    audit->next_at =
+        now + MIN(next_interval(dp),
+                  MAX(INTERVAL_MIN_MS, INTERVAL_FACTOR * (now - audit->started_at)));
     dp->counters.audits++;
     log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
               (long long)(now - audit->started_at), n);
@@ -119,13 +143,37 @@ static void audit_advance(struct datapath *dp)
     }
 }
 
-static void poll_leaks(struct datapath *dp)
+/* Without its table 0 a switch loses its links after seconds, so somebody who empties
+ * it is to be noticed before.  It is short, and quickly counted. */
+static void poll_admit(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+    const uint64_t changes = recon_changes(dp->recon);
+    struct of_flow_request ours;
+
+    if (audit->admit_xid) {
+        return;
+    }
+    audit->admit_changed = changes != audit->admit_changes;
+    audit->admit_changes = changes;
+    of_flow_request_init(&ours);
+    ours.table_id = PIPELINE_ADMIT;
+    ours.cookie = PIPELINE_COOKIE;
+    ours.cookie_mask = PIPELINE_COOKIE_MASK;
+    struct buf *out = request(dp, &audit->admit_xid);
+    of_put_aggregate_request(out, audit->admit_xid, &ours);
+}
+
+void audit_leaks(struct datapath *dp, int64_t now)
 {
     struct of_flow_request leaks;
 
-    if (dp->audit.leaks_xid) {
-        return; /* The last answer is not here yet. */
+    if (dp->audit.phase != AUDIT_IDLE || now < dp->audit.leaks_at ||
+        dp->audit.leaks_xid) {
+        return; /* Busy, not yet, or the last answer is not here. */
     }
+    /* Not a full second: the next frames shall not find that it is still too early. */
+    dp->audit.leaks_at = now + LEAKS_MS - LEAKS_MS / 8;
     of_flow_request_init(&leaks);
     leaks.table_id = PIPELINE_ADMIT;
     leaks.cookie = pipeline_cookie(PIPE_LEAK);
@@ -155,7 +203,8 @@ void audit_tick(struct datapath *dp, int64_t now)
         }
         break;
     case AUDIT_IDLE:
-        poll_leaks(dp);
+        poll_admit(dp);
+        audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
         if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
@@ -194,6 +243,21 @@ static void read_leaks(struct datapath *dp, struct cursor body)
                          dp->name, (unsigned long long)n);
     }
     dp->leaks_read = sum.packet_count;
+}
+
+static void read_admit(struct datapath *dp, struct cursor body)
+{
+    struct audit *audit = &dp->audit;
+    struct of_aggregate sum;
+
+    if (of_aggregate_pull(&body, &sum) != OF_OK) {
+        return;
+    }
+    if (sum.flow_count < audit->admit_count && !audit->admit_changed &&
+        audit->phase == AUDIT_IDLE) {
+        audit_start(dp, loop_now());
+    }
+    audit->admit_count = sum.flow_count;
 }
 
 static enum of_err read_flows(struct datapath *dp, struct cursor body)
@@ -258,6 +322,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     } else if (xid == audit->leaks_xid && mp->type == OFPMP_AGGREGATE) {
         slot = &audit->leaks_xid;
         read_leaks(dp, mp->body);
+    } else if (xid == audit->admit_xid && mp->type == OFPMP_AGGREGATE) {
+        slot = &audit->admit_xid;
+        read_admit(dp, mp->body);
     } else if (xid == audit->groups_xid && mp->type == OFPMP_GROUP_DESC) {
         slot = &audit->groups_xid;
         err = read_groups(dp, mp->body);
@@ -284,9 +351,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {&audit->desc_xid, &audit->features_xid,
-                               &audit->leaks_xid, &audit->groups_xid,
-                               &audit->meters_xid};
+    uint32_t *const slots[] = {&audit->desc_xid,   &audit->features_xid,
+                               &audit->leaks_xid,  &audit->admit_xid,
+                               &audit->groups_xid, &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

@@ -4,7 +4,7 @@
 
 #include "datapath.h"
 
-#define MAX_STRANGERS 256
+#define MAX_STRANGERS 1024
 
 static const char *refusal(const struct of_session_up *up)
 {

@@ -204,10 +204,7 @@ void datapath_attach(struct datapath *dp, struct ofconn *conn,
     sync_connected(dp);
     audit_connected(dp);
     ports_set(dp, up->ports, up->n_ports);
-    for (struct dp_port *port = dp->ports; port; port = port->hh.next) {
-        port->probe_at = loop_now();
-    }
-    probe_schedule(dp);
+    probe_connected(dp);
     datapath_report_status(dp, true);
     datapath_kick(dp);
 }

@@ -60,10 +60,14 @@ enum audit_phase { AUDIT_IDLE, AUDIT_DISCOVER, AUDIT_READ };
 struct audit {
     enum audit_phase phase;
     int64_t progress_at; /* When something was heard last. */
-    int64_t next_at;
+    int64_t next_at, leaks_at;
     /* Requests that wait for the rest of their reply; 0: none. */
-    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid, leaks_xid;
-    bool first; /* On this connection. */
+    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid, leaks_xid,
+        admit_xid;
+    uint64_t admit_changes; /* Of recon when table 0 was counted last ... */
+    uint32_t admit_count;   /* ... and how many entries of ours it had. */
+    bool admit_changed;     /* Before the count that is under way. */
+    bool first;             /* On this connection. */
     uint32_t max_meter;
     int64_t started_at;
 };
@@ -157,12 +161,14 @@ bool sync_error(struct datapath *, uint32_t xid, uint16_t type, uint16_t code);
 void audit_connected(struct datapath *);
 void audit_disconnected(struct datapath *);
 void audit_tick(struct datapath *, int64_t now);
+void audit_leaks(struct datapath *, int64_t now); /* If it is time. */
 void audit_reply(struct datapath *, uint32_t xid, const struct of_multipart *);
 bool audit_error(struct datapath *, uint32_t xid); /* False: not about an audit. */
 
 /* probe.c */
 
 void probe_port_changed(struct datapath *, struct dp_port *, bool was_up);
+void probe_connected(struct datapath *);
 void probe_disconnected(struct datapath *);
 void probe_schedule(struct datapath *);
 void probe_heard(struct datapath *, uint32_t in_port, struct cursor frame);

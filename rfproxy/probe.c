@@ -3,7 +3,9 @@
  *
  * A port that came up is probed at once, PROBE_BURST times more at short intervals, so
  * that a link is there some milliseconds after its ports are, and then at the regular
- * interval.
+ * interval.  The ports of a switch are probed together, which is one write, but each
+ * switch at a moment of its own: a thousand of them do not make a burst each second
+ * that everything else would have to wait for.
  *
  * What a host could do, and what is done about it: a forged frame fails its HMAC; a
  * recorded one its time or its counter; a copy of one that another switch has heard is
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "datapath.h"
 #include "of/put.h"
 #include "wire/lldp.h"
@@ -74,16 +77,21 @@ static void probe_send(struct datapath *dp, const struct dp_port *port)
     buf_uninit(&frame);
 }
 
-static int64_t interval(const struct proxy *proxy, struct dp_port *port)
+/* When the port is probed after it was at `now`. */
+static int64_t next_probe(const struct datapath *dp, struct dp_port *port, int64_t now)
 {
-    if (port->confirmed && proxy->config.fast_links) {
-        return FAST_PROBE_MS;
+    const struct proxy_config *config = &dp->proxy->config;
+    const int64_t interval = config->lldp_interval_ms;
+
+    if (port->confirmed && config->fast_links) {
+        return now + FAST_PROBE_MS;
     }
     if (port->burst) {
         port->burst--;
-        return MIN(PROBE_BURST_MS, proxy->config.lldp_interval_ms);
+        return now + MIN(PROBE_BURST_MS, interval);
     }
-    return proxy->config.lldp_interval_ms;
+    const int64_t phase = (int64_t)(hash_u64(dp->id) % (uint64_t)interval);
+    return now + interval - (now + phase) % interval;
 }
 
 void probe_timer(void *dp_)
@@ -97,9 +105,10 @@ void probe_timer(void *dp_)
     for (struct dp_port *port = dp->ports; port; port = port->hh.next) {
         if (port->up && port->probe_at <= now) {
             probe_send(dp, port);
-            port->probe_at = now + interval(dp->proxy, port);
+            port->probe_at = next_probe(dp, port, now);
         }
     }
+    audit_leaks(dp, now);
     datapath_kick(dp);
     probe_schedule(dp);
 }
@@ -122,6 +131,17 @@ void probe_port_changed(struct datapath *dp, struct dp_port *port, bool was_up)
         port->probe_at = loop_now();
         port->burst = PROBE_BURST;
         port->confirmed = false;
+    }
+    probe_schedule(dp);
+}
+
+/* Several times, like a port that came up: a switch that was started anew has no entry
+ * yet that would punt the first probe, and by the next its links would be too old. */
+void probe_connected(struct datapath *dp)
+{
+    for (struct dp_port *port = dp->ports; port; port = port->hh.next) {
+        port->probe_at = loop_now();
+        port->burst = PROBE_BURST;
     }
     probe_schedule(dp);
 }
@@ -294,6 +314,7 @@ static void link_changed(struct proxy *proxy, const struct topo_effect *e)
         if (port) {
             n_own++;
             port->confirmed = up;
+            port->burst = up ? 0 : port->burst; /* It has reached what it was for. */
             port->probe_at = MIN(port->probe_at, loop_now() + FAST_PROBE_MS);
             probe_schedule(dp);
         }

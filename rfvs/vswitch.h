@@ -56,7 +56,8 @@ struct vswitch {
     bool was_in_sync;
     uint32_t audit_xid; /* 0: no audit is going on. */
     int64_t audit_at;   /* The next one, or the end of patience with this one. */
-    bool first_audit;   /* Of this connection. */
+    int64_t audit_started_at;
+    bool first_audit; /* Of this connection. */
     bool flood_told;
 
     /* What rfserver was told last. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "daemon/privileges.h"
 #include "logging.h"
 #include "options_table.h"
 
@@ -179,8 +181,19 @@ static void tell_parent(struct daemon *d, char status)
     }
 }
 
+static void drop_privileges(const struct daemon *d)
+{
+    const int error =
+        privileges_drop(d->spec->capabilities | UINT64_C(1) << CAP_NET_BIND_SERVICE);
+
+    if (error) {
+        log_warn("cannot give up privileges: %s", strerror(error));
+    }
+}
+
 static void run_loop(struct daemon *d)
 {
+    drop_privileges(d);
     d->loop = loop_create();
     struct loop_signal *signals[] = {
         loop_signal_create(d->loop, SIGTERM, on_stop_signal, d),

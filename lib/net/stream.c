@@ -40,6 +40,10 @@ struct stream_listener {
 
 static const struct stream_ops no_ops;
 
+/* A thousand switches come back at once after a restart; what does not fit is tried
+ * again by the peer's kernel a second later.  The system bounds it (somaxconn). */
+#define BACKLOG 4096
+
 static void update_events(struct stream *s)
 {
     bool reading = !s->closed && !s->connecting && !s->paused && s->ops->readable;
@@ -274,7 +278,7 @@ static int open_listener(const struct endpoint *e)
         unlink(e->path);
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        bind(fd, (const struct sockaddr *)&e->sa, e->sa_len) || listen(fd, 128)) {
+        bind(fd, (const struct sockaddr *)&e->sa, e->sa_len) || listen(fd, BACKLOG)) {
         int error = errno;
         close(fd);
         return -error;

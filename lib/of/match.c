@@ -288,6 +288,37 @@ bool of_match_equal(const struct of_match *a, const struct of_match *b)
     return true;
 }
 
+/* Whether each value that `b` allows in this field is allowed by `a`, too. */
+static bool field_covers(const struct of_match *a, const struct of_match *b,
+                         enum of_field i)
+{
+    const struct match_field *f = &match_fields[i];
+    const uint8_t *va = match_value(a, f), *vb = match_value(b, f);
+    const uint8_t *ma = a->masked & OF_BIT(i) ? match_mask(a, f) : NULL;
+    const uint8_t *mb = b->masked & OF_BIT(i) ? match_mask(b, f) : NULL;
+
+    for (size_t k = 0; k < f->len; k++) {
+        const uint8_t bits = ma ? ma[k] : 0xff;
+        if ((bits & ~(mb ? mb[k] : 0xff)) || ((va[k] ^ vb[k]) & bits)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool of_match_covers(const struct of_match *a, const struct of_match *b)
+{
+    if (a->unknown || (a->fields & ~b->fields)) {
+        return false;
+    }
+    for (uint32_t bits = a->fields; bits; bits &= bits - 1) {
+        if (!field_covers(a, b, (enum of_field)__builtin_ctz(bits))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 uint64_t of_match_hash(const struct of_match *m)
 {
     uint64_t h = hash_u64((uint64_t)m->fields << 32 | m->masked);

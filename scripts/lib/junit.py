@@ -1,4 +1,5 @@
-"""Adds up JUnit files: prints "PASSED FAILED SKIPPED", then a line per failed test.
+"""Adds up JUnit files: prints "PASSED FAILED SKIPPED", then a line for each test that
+failed or was skipped, with why it was.
 
 A ctest program that uses libcheck counts as its checks ("100%: Checks: 7, Failures: 0,
 Errors: 0"); one that crashed before it could tell counts as one failure.
@@ -15,6 +16,8 @@ for path in sys.argv[1:]:
         name = f"{case.get('classname')}: {case.get('name')}"
         if case.find("skipped") is not None:
             skipped += 1
+            why = case.find("skipped").get("message") or "no reason given"
+            names.append(f"SKIPPED {name}: {why}")
             continue
         bad = case.find("failure") is not None or case.find("error") is not None
         output = case.findtext("system-out") or ""
@@ -27,7 +30,7 @@ for path in sys.argv[1:]:
         passed += total - wrong
         failed += wrong
         if wrong:
-            names.append(name)
+            names.append(f"FAILED {name}")
 print(passed, failed, skipped)
 for name in names:
     print(name)

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from pathlib import Path
 
 from .system import CHECKOUT, LabError, last_line, wait_for
@@ -140,7 +141,12 @@ class Daemons:
         return int((self.dir / "pid" / name).read_text(encoding="utf-8"))
 
     def running(self, name):
-        return self.instance.owns(self.pid(name))
+        pid = self.pid(name)
+        if self.instance.owns(pid):
+            return True
+        # While nsenter becomes the daemon, the kernel shows no environment for a moment.
+        time.sleep(0.02)
+        return self.instance.owns(pid)
 
     def rfctl(self, *argv, check=True):
         return self.instance.run(self.program("rfctl"), "--server", self.server, *argv,

@@ -340,7 +340,7 @@ class Verifier:
         self.adjacencies(down)
         self.kernel_equals_reference(down)
         self.fib_equals_kernel()
-        self.pings()
+        self.reached()
 
     def failover(self, name=None):
         """Rows of taking a link down and putting it back."""

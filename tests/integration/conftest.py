@@ -8,6 +8,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PREFIX = os.environ.get("RF_TEST_PREFIX", "")  # Two checkouts can test at once with it.
+# Whatever MongoDB this machine has: test_demo_store.py is about those.
+os.environ.setdefault("RF_STORE", "sqlite")
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 from rflab import lab as labs  # noqa: E402

@@ -1,7 +1,7 @@
 """Bad input, named: each gets a clear, rate-limited message that names the peer and what
 was expected, and everything else goes on routing.
 
-"Goes on routing" is intruder.Undisturbed: pings between all hosts without a loss, the
+"Goes on routing" is intruder.Undisturbed: packets between all hosts, none of them lost, the
 same flows, not one of them written again, the same associations, OSPF Full.
 """
 

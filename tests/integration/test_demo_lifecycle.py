@@ -23,11 +23,11 @@ def clean():
     labs.down(RUN)
 
 
-def demo(*arguments, **options):
+def demo(*arguments, env=None, **options):
     """The demo's own part, without scripts/setup and scripts/build."""
     return subprocess.Popen(
         ["/usr/bin/python3", "-I", "-B", CHECKOUT / "scripts/rflab/__main__.py", *arguments],
-        env=dict(os.environ, RF_RUN=RUN), text=True, stdout=subprocess.PIPE,
+        env={**os.environ, "RF_RUN": RUN, **(env or {})}, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, **options)
 
 
@@ -78,6 +78,31 @@ def test_down_removes_all_after_up_was_killed(seconds):
     status, output = finish(demo("down"))
     assert status == 0, output
     assert footprint() == NOTHING
+
+
+@pytest.mark.parametrize("program", ["rfserver", "rfproxy", "rfvs", "rfclient"])
+def test_up_names_the_daemon_that_ended_and_its_last_words(program, tmp_path):
+    build = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bin"
+    (tmp_path / "bin").mkdir()
+    for entry in build.iterdir():
+        if entry.name != program:
+            (tmp_path / "bin" / entry.name).write_bytes(entry.read_bytes())
+            (tmp_path / "bin" / entry.name).chmod(0o755)
+    fake = tmp_path / "bin" / program
+    fake.write_text("#!/bin/sh\necho 'no port is free today'\nexit 1\n", encoding="utf-8")
+    fake.chmod(0o755)
+    begun = time.monotonic()
+    status, output = finish(demo("up", "--rftest1", env={"RF_BUILD": str(tmp_path)}))
+    assert status == 1
+    assert f"{program} " in output and "ended" in output, output
+    assert "  no port is free today" in output, output
+    assert time.monotonic() - begun < 20, "it waited for what could not come"
+
+
+def test_output_may_be_cut_off_by_its_reader():
+    process = demo("help")
+    process.stdout.close()
+    assert process.wait(timeout=10) in (0, 141)
 
 
 def test_down_without_a_lab_does_nothing():

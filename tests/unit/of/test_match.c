@@ -175,6 +175,33 @@ START_TEST(the_longest_match_and_instructions_fit_their_bounds)
 }
 END_TEST
 
+START_TEST(a_match_covers_what_is_more_specific_and_nothing_else)
+{
+    struct of_match any = {0}, wide = {0}, narrow = {0}, other = {0}, packet = {0};
+    struct ip_prefix p8 = prefix("10.0.0.0/8"), p24 = prefix("10.1.2.0/24"),
+                     q24 = prefix("11.1.2.0/24"), host = prefix("10.1.2.3/32");
+
+    of_match_set_ip_dst(&wide, &p8);
+    of_match_set_ip_dst(&narrow, &p24);
+    of_match_set_ip_dst(&other, &q24);
+    of_match_set_ip_dst(&packet, &host);
+    of_match_set_in_port(&packet, 3);
+    ck_assert(of_match_covers(&any, &any));
+    ck_assert(of_match_covers(&any, &wide));
+    ck_assert(!of_match_covers(&wide, &any));
+    ck_assert(of_match_covers(&wide, &narrow));
+    ck_assert(!of_match_covers(&narrow, &wide));
+    ck_assert(!of_match_covers(&wide, &other));
+    ck_assert(of_match_covers(&narrow, &narrow));
+    ck_assert(of_match_covers(&narrow, &packet));
+    ck_assert(!of_match_covers(&other, &packet));
+    of_match_set_in_port(&narrow, 4);
+    ck_assert(!of_match_covers(&narrow, &packet));
+    any.unknown = 1;
+    ck_assert(!of_match_covers(&any, &packet));
+}
+END_TEST
+
 START_TEST(instructions_differ_where_switches_behave_differently)
 {
     struct of_instructions a, b;
@@ -232,6 +259,7 @@ UNIT_MAIN("of/match", setters_keep_a_match_canonical,
           members_that_do_not_count_do_not_matter,
           setters_set_the_prerequisites_that_are_certain,
           missing_prerequisites_are_seen,
+          a_match_covers_what_is_more_specific_and_nothing_else,
           the_longest_match_and_instructions_fit_their_bounds,
           instructions_differ_where_switches_behave_differently,
           action_lists_differ_in_order_kind_and_argument)

@@ -246,7 +246,7 @@ START_TEST(values_out_of_range_are_refused_with_a_reason)
         {17,
          {3, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0, 0, 5, 220, 3, 16},
          "interface name is too long"},
-        {12, {12, 0, 0, 0, 1, 4, 2, 0, 0, 0, 0, 1}, "unknown port class"},
+        {12, {12, 0, 0, 0, 1, 5, 2, 0, 0, 0, 0, 1}, "unknown port class"},
         {6, {10, 0, 0, 0, 1, 2}, "carrier is neither on nor off"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -23,6 +23,7 @@
  * A log line: "2026-01-02T03:04:05.678Z INFO  assoc: message". */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/options.h"
 #include "net/loop.h"
@@ -31,9 +32,12 @@
 struct daemon;
 
 struct daemon_spec {
-    const char *name;                  /* Of the program. */
-    const char *doc;                   /* One paragraph for --help. */
-    const char *config;                /* Default INI file, or NULL. */
+    const char *name;   /* Of the program. */
+    const char *doc;    /* One paragraph for --help. */
+    const char *config; /* Default INI file, or NULL. */
+    /* Capabilities(7) that it needs, a bit for each; all others are given up before
+     * start(), save that of binding to ports below 1024. */
+    uint64_t capabilities;
     const struct option_spec *options; /* Up to one with a NULL key; may be NULL. */
     /* Builds the daemon.  Returns its context; or, after freeing all that it made (an
      * open ZeroMQ socket would keep the process) and logging why, NULL: exit status 1.

@@ -115,6 +115,10 @@ bool of_match_prereqs_ok(const struct of_match *);
 
 /* False whenever one of the two has unknown fields. */
 bool of_match_equal(const struct of_match *, const struct of_match *);
+/* Whether everything that b matches is matched by a: what a flow-mod that is not strict
+ * is about (6.4), and, with b all the fields of a packet, whether an entry matches it.
+ * False whenever a has unknown fields. */
+bool of_match_covers(const struct of_match *a, const struct of_match *b);
 uint64_t of_match_hash(const struct of_match *); /* Equal matches, equal hashes. */
 
 #define OF_MATCH_MAX_LEN 360 /* No ofp_match of ours is longer, padding included. */

@@ -1,15 +1,13 @@
-#include "privileges.h"
+#include "daemon/privileges.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int privileges_drop(void)
+int privileges_drop(uint64_t keep)
 {
-    const uint32_t keep = (1u << CAP_NET_ADMIN) | (1u << CAP_NET_RAW);
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {{0}};
 
@@ -19,16 +17,17 @@ int privileges_drop(void)
     /* Fails at the first number that this kernel does not have; without CAP_SETPCAP at
      * once, but then there is little to lose. */
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-        if (cap != CAP_NET_ADMIN && cap != CAP_NET_RAW) {
+        if (!(keep >> cap & 1)) {
             prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
         }
     }
     if (syscall(SYS_capget, &header, data)) {
         return errno;
     }
-    data[0].permitted &= keep;
-    data[0].effective = data[0].permitted;
-    data[0].inheritable = 0;
-    data[1] = (struct __user_cap_data_struct){0};
+    for (int i = 0; i < 2; i++) {
+        data[i].permitted &= (uint32_t)(keep >> 32 * i);
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
     return syscall(SYS_capset, &header, data) ? errno : 0;
 }
