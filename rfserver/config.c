@@ -95,13 +95,13 @@ static void apply(struct server *s, struct mapping *mapping)
 
     mapping_diff(&before, mapping, &diff);
     s->mapping = *mapping;
+    ports_configure(s, &diff); /* First: a row may become active at once. */
     for (size_t i = 0; i < diff.n_removed; i++) {
         apply_row(s, ASSOC_CONFIG_DEL, &diff.removed[i]);
     }
     for (size_t i = 0; i < diff.n_added; i++) {
         apply_row(s, ASSOC_CONFIG_ADD, &diff.added[i]);
     }
-    ports_configure(s, &diff);
     plane_remap(s);
     journal_mapping(s, &diff, &before);
     journal_event(s, "mapping", "%s: %zu rows (%zu added, %zu removed, %zu unchanged)",

@@ -216,8 +216,7 @@ class Peer:
         raise AssertionError(f"a {kind} record is not for {self.name}")
 
     def when_up(self):
-        self.bus.until(f"{self.name} is up", lambda: (self.up, self.refused,
-                                                      self.said_bye))
+        self.bus.until(f"{self.name} is up", lambda: (self.up, self.refused))
         return self
 
 

@@ -96,7 +96,9 @@ class Server:
         return self.log_path.read_text(errors="replace")
 
     def memory(self):
-        """Resident set, octets."""
+        """Resident set, octets; 0 under a sanitizer, which keeps what was freed."""
+        if "libasan" in Path(f"/proc/{self.process.pid}/maps").read_text():
+            return 0
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.split("VmRSS:")[1].split()[0]) * 1024
 

@@ -198,7 +198,7 @@ def server_records(data):
             raise AssertionError(f"record kind {kind} is not one of rfserver's")
 
 
-PORT_CLASSES = ["probing", "internal", "edge", "blocked"]
+PORT_CLASSES = ["probing", "internal", "edge", "open", "blocked"]
 FIB_VERDICTS = {1: "group", 2: "punt", 3: "drop"}
 
 

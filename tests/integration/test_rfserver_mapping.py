@@ -179,3 +179,85 @@ def test_vm_that_spans_datapaths_is_said_to_have_one(tmp_path):
         assert "inter-switch links changed" not in out
     finally:
         net.close()
+
+
+# --- Classes of ports, and the pass-through plane --------------------------------------
+
+
+def with_classes(**classes):
+    """The mapping with a sixth column; classes: port_5_1="edge"."""
+    lines = ["vm_id,vm_port,ct_id,dp_id,dp_port,class"]
+    for line in MAPPING.splitlines()[1:]:
+        name = "port_" + "_".join(line.split(",")[3:5])
+        lines.append(f"{line},{classes.get(name, '')}")
+    return "\n".join(lines) + "\n"
+
+
+def until_class(net, dp, port, wanted):
+    net.bus.until(f"port {port} of {dp} is {wanted}", lambda: (
+        net.proxy.plane(dp).of("port")[port][0] == wanted, net.proxy.plane(dp)))
+
+
+def until_planes(net, vlinks, relays):
+    net.bus.until(f"virtual links {vlinks}, relays {relays}", lambda: (
+        net.vs.vlinks() == vlinks and net.vs.relays() == relays and
+        not net.vs.without_carrier(), net.vs.wiring))
+
+
+USUAL = {(2, 4), (4, 2)}, {(5, 1): 1, (6, 1): 3}
+
+
+@pytest.mark.parametrize("word,name,vlinks,relays", [
+    ("edge", "open", set(), {(5, 1): 1, (6, 1): 3, (5, 2): 2}),
+    ("external", "open", set(), {(5, 1): 1, (6, 1): 3, (5, 2): 2}),
+    ("internal", "internal", *USUAL),
+    ("blocked", "blocked", set(), {(5, 1): 1, (6, 1): 3}),
+])
+def test_class_of_a_link_port_is_taken_from_the_file_and_given_back(net, word, name,
+                                                                    vlinks, relays):
+    in_place(net.server.mapping, with_classes(port_5_2=word))
+    until_class(net, 5, 2, name)
+    until_planes(net, vlinks, relays)
+    net.until_rows(active_rows())
+    assert net.proxy.plane(5).begins == 1
+    in_place(net.server.mapping, MAPPING)
+    until_class(net, 5, 2, "internal")
+    until_planes(net, *USUAL)
+
+
+def test_class_of_a_row_that_is_new_holds_from_its_first_moment(net):
+    """The mapping frame was seen before: the row is active as soon as it is there."""
+    in_place(net.server.mapping, without(MAPPING, "2a0a0a0a0a0,1"))
+    net.bus.until("the port leaves", lambda: 1 not in net.proxy.plane(5).of("port"))
+    net.vs.seen(A, 1, 1)
+    net.until_log("is kept until its ports are associated")
+    since = len(net.proxy.plane(5).history)
+    in_place(net.server.mapping, with_classes(port_5_1="blocked"))
+    net.until_rows(active_rows())
+    until_class(net, 5, 1, "blocked")
+    assert [value[0] for kind, _, key, value in net.proxy.plane(5).history[since:]
+            if (kind, key) == ("port", 1)] == ["blocked"]
+    until_planes(net, USUAL[0], {(6, 1): 3})
+
+
+def test_unknown_class_is_a_fault(net):
+    in_place(net.server.mapping, with_classes(port_6_2="inside"))
+    net.until_log("the mapping in force stays as it is")
+    assert faults_of(net, net.server.log()) == {5}
+    assert "inside" in net.server.log()
+
+
+def test_pass_through_plane_and_back(net):
+    assert net.server.rfctl("plane") == (0, "closed\n", "")
+    assert net.server.rfctl("plane", "passthrough")[0] == 0
+    until_planes(net, set(), {(5, 1): 1, (6, 1): 3, (5, 2): 2, (6, 2): 4})
+    for dp in (5, 6):
+        until_class(net, dp, 2, "open")
+    net.proxy.link(5, 2, 6, 2, up=False)   # It carries nothing of ours: no carrier lost.
+    net.bus.run(0.3)
+    assert net.vs.without_carrier() == set()
+    net.proxy.link(5, 2, 6, 2)
+    assert net.server.rfctl("plane", "closed")[0] == 0
+    until_planes(net, *USUAL)
+    net.until_rows(active_rows())
+    assert net.server.rfctl("plane", "open")[0] == 1

@@ -103,7 +103,7 @@ def test_oversized_message_costs_the_sender_its_connection(net):
 # What a peer of each role may not say, or not so.
 DP = rfwire.dp_key(5, 1)
 ZERO_DP = rfwire.dp_key(0, 1)
-PORT = {"name": "x", "hwaddr": bytes(6), "up": True, "gone": False, "now_ms": 0}
+PORT = {"name": "x", "hwaddr": bytes(6), "up": True, "gone": False, "age_ms": 0}
 COUNTERS = dict.fromkeys(("desired", "installed", "pending", "failed", "changes", "audits",
                           "leaks", "punts", "relay_in", "relay_out", "lldp_forged"), 0)
 STATUS = {"ct_id": 1, "in_sync": True, **COUNTERS, "last_error": ""}
