@@ -56,9 +56,11 @@ static void port_set_up(struct server_dp *dp, struct server_dp_port *port, bool 
                  &(struct assoc_event){.kind = up ? ASSOC_DP_PORT : ASSOC_DP_PORT_GONE,
                                        .now = loop_now(),
                                        .dp = key});
-    journal_event(s, "datapath", "datapath 0x%016llx port %u (%s) is %s",
-                  (unsigned long long)dp->id, port->number, port->name,
-                  up ? "up" : "down");
+    if (!dp->ports_pending) { /* Else the list is summed up at its end. */
+        journal_event(s, "datapath", "datapath 0x%016llx port %u (%s) is %s",
+                      (unsigned long long)dp->id, port->number, port->name,
+                      up ? "up" : "down");
+    }
     vplane_refresh(s, key);
 }
 
@@ -264,12 +266,17 @@ static void handle_dp_status(struct server *s, struct server_dp *dp,
     bool was_in_sync = dp->has_status && dp->status.in_sync;
 
     if (dp->ports_pending) {
+        unsigned n_up = 0;
         dp->ports_pending = false;
         HASH_ITER (hh, dp->ports, port, tmp) {
             if (!port->seen) {
                 port_gone(dp, port);
+            } else {
+                n_up += port->up;
             }
         }
+        journal_event(s, "datapath", "datapath 0x%016llx has %u ports, %u of them up",
+                      (unsigned long long)dp->id, HASH_COUNT(dp->ports), n_up);
     }
     if (m->leaks && (!dp->has_status || m->leaks != dp->status.leaks)) {
         journal_event(

@@ -157,6 +157,10 @@ static bool fill(struct server_dp *dp, struct rib *rib, struct buf *out)
 static bool dp_send(struct server_dp *dp)
 {
     struct buf out = {0};
+
+    if (dp->phase == PLANE_DONE && !dp->plane_vm) {
+        return false; /* The same as below, for the many without a VM. */
+    }
     bool sent = dp->peer && dp->connected && ipc_peer_batch_room(dp->peer) &&
                 fill(dp, rib_of(dp), &out) &&
                 /* If not, the session is about to end: the next one starts afresh. */

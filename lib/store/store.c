@@ -262,6 +262,16 @@ static bson_t *keyed_doc(struct store *store, int collection, const char *id,
     return keyed;
 }
 
+/* Takes the lock.  The writer waits without end only while there is nothing to do: if
+ * there is something, it has set itself a time. */
+static void begin_change(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    if (!cache_queued(store->cache)) {
+        pthread_cond_signal(&store->wake);
+    }
+}
+
 void store_put(struct store *store, enum store_collection collection, const char *id,
                const bson_t *doc)
 {
@@ -270,17 +280,15 @@ void store_put(struct store *store, enum store_collection collection, const char
     if (!keyed) {
         return;
     }
-    pthread_mutex_lock(&store->lock);
+    begin_change(store);
     cache_put(store->cache, collection, id, keyed, store_now());
-    pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
 }
 
 void store_remove(struct store *store, enum store_collection collection, const char *id)
 {
-    pthread_mutex_lock(&store->lock);
+    begin_change(store);
     cache_remove(store->cache, collection, id, store_now());
-    pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -295,9 +303,8 @@ void store_append_event(struct store *store, const bson_t *doc)
     if (!keyed) {
         return;
     }
-    pthread_mutex_lock(&store->lock);
+    begin_change(store);
     cache_append_event(store->cache, id, keyed, store_now());
-    pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
 }
 
