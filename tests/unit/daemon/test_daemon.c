@@ -98,7 +98,7 @@ static struct run run_daemon(char **argv)
     ck_assert_int_eq(pipe(fds), 0);
     r.pid = fork();
     if (!r.pid) {
-        int out = open(path_of("out"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        int out = open(path_of("out"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
         dup2(out, STDOUT_FILENO);
         dup2(out, STDERR_FILENO);
         close(fds[0]);
