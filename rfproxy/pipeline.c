@@ -299,7 +299,8 @@ void pipeline_canonical_group(struct fib_group *group)
 
 /* Rendering. */
 
-static void render_group(const struct recon_op *op, struct buf *out)
+static void render_group(const struct pipeline_config *config,
+                         const struct recon_op *op, struct buf *out)
 {
     static const uint16_t commands[] = {[RECON_ADD] = OFPGC_ADD,
                                         [RECON_MODIFY] = OFPGC_MODIFY,
@@ -312,7 +313,10 @@ static void render_group(const struct recon_op *op, struct buf *out)
         const struct fib_hop *hop = &op->group.hops[n];
         struct of_bucket *bucket = &buckets[n];
         of_bucket_init(bucket);
-        bucket->weight = n_hops > 1 ? hop->weight : 0;
+        if (n_hops > 1) {
+            bucket->weight = hop->weight;
+            bucket->watch_port = config->watch ? hop->dp_port : OFPP_ANY;
+        }
         of_actions_set_eth_src(&bucket->actions, hop->src);
         of_actions_set_eth_dst(&bucket->actions, hop->dst);
         of_actions_dec_nw_ttl(&bucket->actions);
@@ -383,7 +387,7 @@ void pipeline_render(const struct pipeline_config *config, const struct recon_op
                      struct buf *out)
 {
     if (op->what == RECON_GROUP) {
-        render_group(op, out);
+        render_group(config, op, out);
     } else if (op->what == RECON_AUX && item_is_meter(op->aux.key)) {
         render_meter(op, out);
     } else {

@@ -93,6 +93,8 @@ enum {
 struct pipeline_config {
     uint32_t max_meter; /* Of the switch; below 16 no meters are used. */
     bool nw_ttl;        /* Use the TTL field of Open vSwitch. */
+    bool watch;         /* Buckets of select groups watch their ports: the switch itself
+                         * leaves out a hop whose port is down. */
     uint32_t punt_rate; /* Packets per second of a meter, 1... */
 };
 

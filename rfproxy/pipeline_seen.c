@@ -107,7 +107,8 @@ static bool hop_of(const struct of_bucket *bucket, bool select, struct fib_hop *
 
     if (actions->truncated || actions->n != 4 || a[0].kind != OF_A_SET_ETH_SRC ||
         a[1].kind != OF_A_SET_ETH_DST || a[2].kind != OF_A_DEC_NW_TTL ||
-        a[3].kind != OF_A_OUTPUT) {
+        a[3].kind != OF_A_OUTPUT ||
+        (bucket->watch_port != OFPP_ANY && bucket->watch_port != a[3].output.port)) {
         return false;
     }
     *ret = (struct fib_hop){.src = a[0].eth,

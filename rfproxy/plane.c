@@ -204,8 +204,8 @@ static void desire_fixed(struct datapath *dp, const struct pipeline_config *befo
 
 void plane_init(struct datapath *dp)
 {
-    dp->pipeline = (struct pipeline_config){.nw_ttl = true,
-                                            .punt_rate = dp->proxy->config.punt_rate};
+    dp->pipeline = (struct pipeline_config){
+        .nw_ttl = true, .watch = true, .punt_rate = dp->proxy->config.punt_rate};
     dp->recon = recon_create(1000, 60000);
     desire_fixed(dp, NULL);
 }

@@ -209,6 +209,18 @@ static void give_up_ttl(struct datapath *dp)
     plane_configure(dp, &config);
 }
 
+/* Nothing installed changes by it: the groups that were refused are tried again. */
+static void give_up_watch(struct datapath *dp)
+{
+    if (dp->pipeline.watch) {
+        dp->pipeline.watch = false;
+        log_info(
+            "datapath %s: its select groups do not watch ports: a next hop that is "
+            "lost waits for us",
+            dp->name);
+    }
+}
+
 bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
 {
     const struct sent_op *sent = &dp->sync.sent[xid % SYNC_WINDOW];
@@ -226,6 +238,9 @@ bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
     }
     if (sent->serial == xid && sent->sort == PIPE_TTL && type == OFPET_BAD_MATCH) {
         give_up_ttl(dp);
+    } else if (type == OFPET_GROUP_MOD_FAILED &&
+               (code == OFPGMFC_WATCH_UNSUPPORTED || code == OFPGMFC_BAD_WATCH)) {
+        give_up_watch(dp);
     } else if (failure == RECON_REFUSED) {
         str_copy(dp->last_error, buf_cstr(&error), sizeof dp->last_error);
         log_warn_limited(&dp->sync.limit, "datapath %s refuses %s: %s", dp->name, what,

@@ -8,7 +8,7 @@
 #include "pipeline.h"
 
 static const struct pipeline_config ovs = {
-    .max_meter = 1000, .nw_ttl = true, .punt_rate = 500};
+    .max_meter = 1000, .nw_ttl = true, .watch = true, .punt_rate = 500};
 static const struct pipeline_config plain = {.punt_rate = 500};
 
 static struct eth_addr eth(const char *text)
