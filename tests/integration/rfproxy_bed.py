@@ -124,7 +124,7 @@ class Switches:
         for line in self.ofctl("dump-flows", bridge).splitlines():
             m = re.match(r"\s*cookie=(0x[0-9a-f]+), duration=([\d.]+)s, table=(\d+), "
                          r"n_packets=\d+, n_bytes=\d+, (?:\S+_timeout=\d+, )*"
-                         r"(priority=\S+) actions=(\S+)", line)
+                         r"(?:reset_counts )?(priority=\S+) actions=(\S+)", line)
             if m:
                 found[f"{m[3]} {m[4]}"] = (float(m[2]), int(m[1], 16), m[5])
             else:

@@ -28,7 +28,7 @@ def test_daemon_crash_loses_no_packet_and_no_flow(rftest2, verifier, name):
     assert_settled(verifier)
     bridges = [node.name for node in rftest2.topology.nodes] + [RFVS_BRIDGE]
     before = {bridge: flow_ages(rftest2, bridge) for bridge in bridges}
-    with Streams(verifier.probes) as streams:
+    with Streams(verifier.probes, interval_ms=10) as streams:
         time.sleep(0.5)
         begun = time.monotonic()
         rftest2.daemons.kill(name)
@@ -52,7 +52,7 @@ def test_rfclient_crash_is_healed_by_its_container(rftest2, verifier):
     assert_settled(verifier)
     node = rftest2.topology.nodes[0]
     before = flow_ages(rftest2, node.name)
-    with Streams(verifier.probes) as streams:
+    with Streams(verifier.probes, interval_ms=10) as streams:
         time.sleep(0.5)
         begun = time.monotonic()
         rftest2.containers.run(node, "bash", "-c",
