@@ -2,13 +2,13 @@
  *
  * On a new connection the switch is first asked what it is and how many meters it has,
  * then its meters, groups and flow entries are read back; the same again from time to
-<<<<<<< HEAD
  * time.  In between, the counters of the leak entries are read and those of table 0
  * counted every second.
-=======
  * time.  In between, the counters of the leak entries are read every second, by a
  * request that travels with the LLDP frames of that second.
 >>>>>>> scale
+ * time.  In between, every second, the counters of the leak entries are read, and some
+ * entries counted of which none may vanish.
  *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
@@ -143,25 +143,36 @@ static void audit_advance(struct datapath *dp)
     }
 }
 
-/* Without its table 0 a switch loses its links after seconds, so somebody who empties
- * it is to be noticed before.  It is short, and quickly counted. */
-static void poll_admit(struct datapath *dp)
+static void count_entries(struct datapath *dp, struct audit_watch *watch,
+                          uint8_t table_id, uint64_t cookie, uint64_t cookie_mask)
+{
+    struct of_flow_request ours;
+
+    of_flow_request_init(&ours);
+    ours.table_id = table_id;
+    ours.cookie = cookie;
+    ours.cookie_mask = cookie_mask;
+    struct buf *out = request(dp, &watch->xid);
+    of_put_aggregate_request(out, watch->xid, &ours);
+}
+
+/* Without its table 0 a switch loses its links after seconds, and without its FIB there
+ * is no slow path either: somebody who empties a table is to be noticed before.  Open
+ * vSwitch has an index of whole cookies, so that the FIB need not be short for this. */
+static void poll_watches(struct datapath *dp)
 {
     struct audit *audit = &dp->audit;
     const uint64_t changes = recon_changes(dp->recon);
-    struct of_flow_request ours;
 
-    if (audit->admit_xid) {
+    if (audit->watches[AUDIT_WATCH_ADMIT].xid || audit->watches[AUDIT_WATCH_MISS].xid) {
         return;
     }
-    audit->admit_changed = changes != audit->admit_changes;
-    audit->admit_changes = changes;
-    of_flow_request_init(&ours);
-    ours.table_id = PIPELINE_ADMIT;
-    ours.cookie = PIPELINE_COOKIE;
-    ours.cookie_mask = PIPELINE_COOKIE_MASK;
-    struct buf *out = request(dp, &audit->admit_xid);
-    of_put_aggregate_request(out, audit->admit_xid, &ours);
+    audit->watch_changed = changes != audit->watch_changes;
+    audit->watch_changes = changes;
+    count_entries(dp, &audit->watches[AUDIT_WATCH_ADMIT], PIPELINE_ADMIT,
+                  PIPELINE_COOKIE, PIPELINE_COOKIE_MASK);
+    count_entries(dp, &audit->watches[AUDIT_WATCH_MISS], PIPELINE_FIB,
+                  pipeline_cookie(PIPE_MISS), UINT64_MAX);
 }
 
 void audit_leaks(struct datapath *dp, int64_t now)
@@ -203,8 +214,8 @@ void audit_tick(struct datapath *dp, int64_t now)
         }
         break;
     case AUDIT_IDLE:
-        poll_admit(dp);
         audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
+        poll_watches(dp);
         if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
@@ -245,7 +256,8 @@ static void read_leaks(struct datapath *dp, struct cursor body)
     dp->leaks_read = sum.packet_count;
 }
 
-static void read_admit(struct datapath *dp, struct cursor body)
+static void read_count(struct datapath *dp, struct audit_watch *watch,
+                       struct cursor body)
 {
     struct audit *audit = &dp->audit;
     struct of_aggregate sum;
@@ -253,11 +265,21 @@ static void read_admit(struct datapath *dp, struct cursor body)
     if (of_aggregate_pull(&body, &sum) != OF_OK) {
         return;
     }
-    if (sum.flow_count < audit->admit_count && !audit->admit_changed &&
+    if (sum.flow_count < watch->count && !audit->watch_changed &&
         audit->phase == AUDIT_IDLE) {
         audit_start(dp, loop_now());
     }
-    audit->admit_count = sum.flow_count;
+    watch->count = sum.flow_count;
+}
+
+static struct audit_watch *watch_of(struct audit *audit, uint32_t xid)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(audit->watches); i++) {
+        if (audit->watches[i].xid == xid) {
+            return &audit->watches[i];
+        }
+    }
+    return NULL;
 }
 
 static enum of_err read_flows(struct datapath *dp, struct cursor body)
@@ -313,6 +335,7 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     if (!xid) {
         return; /* 0 stands for "none" here. */
     }
+    struct audit_watch *watch = watch_of(audit, xid);
     if (xid == audit->desc_xid && mp->type == OFPMP_DESC) {
         slot = &audit->desc_xid;
         read_desc(dp, mp->body);
@@ -322,9 +345,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     } else if (xid == audit->leaks_xid && mp->type == OFPMP_AGGREGATE) {
         slot = &audit->leaks_xid;
         read_leaks(dp, mp->body);
-    } else if (xid == audit->admit_xid && mp->type == OFPMP_AGGREGATE) {
-        slot = &audit->admit_xid;
-        read_admit(dp, mp->body);
+    } else if (watch && mp->type == OFPMP_AGGREGATE) {
+        slot = &watch->xid;
+        read_count(dp, watch, mp->body);
     } else if (xid == audit->groups_xid && mp->type == OFPMP_GROUP_DESC) {
         slot = &audit->groups_xid;
         err = read_groups(dp, mp->body);
@@ -351,9 +374,13 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {&audit->desc_xid,   &audit->features_xid,
-                               &audit->leaks_xid,  &audit->admit_xid,
-                               &audit->groups_xid, &audit->meters_xid};
+    uint32_t *const slots[] = {&audit->desc_xid,
+                               &audit->features_xid,
+                               &audit->leaks_xid,
+                               &audit->watches[AUDIT_WATCH_ADMIT].xid,
+                               &audit->watches[AUDIT_WATCH_MISS].xid,
+                               &audit->groups_xid,
+                               &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

@@ -55,6 +55,9 @@ struct sync {
     struct log_limit limit;
 };
 
+/* Entries that are few and quickly counted: all of table 0, the last one of table 1. */
+enum { AUDIT_WATCH_ADMIT, AUDIT_WATCH_MISS, AUDIT_N_WATCHES };
+
 enum audit_phase { AUDIT_IDLE, AUDIT_DISCOVER, AUDIT_READ };
 
 struct audit {
@@ -62,11 +65,12 @@ struct audit {
     int64_t progress_at; /* When something was heard last. */
     int64_t next_at, leaks_at;
     /* Requests that wait for the rest of their reply; 0: none. */
-    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid, leaks_xid,
-        admit_xid;
-    uint64_t admit_changes; /* Of recon when table 0 was counted last ... */
-    uint32_t admit_count;   /* ... and how many entries of ours it had. */
-    bool admit_changed;     /* Before the count that is under way. */
+    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid, leaks_xid;
+    struct audit_watch {
+        uint32_t xid, count;
+    } watches[AUDIT_N_WATCHES];
+    uint64_t watch_changes; /* Of recon when entries were counted last ... */
+    bool watch_changed;     /* ... and whether there were any before. */
     bool first;             /* On this connection. */
     uint32_t max_meter;
     int64_t started_at;

@@ -8,6 +8,8 @@ bridges of one process; they share nothing but its memory.
 from .system import LabError, wait_for
 from .topology import RFVS_BRIDGE, RFVS_DPID
 
+OPTIONS = ("--no-chdir", "--detach", "--no-self-confinement", "--log-file",
+           "-vconsole:off", "-vsyslog:off", "-vfile:info")
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
@@ -21,14 +23,18 @@ class OpenVSwitch:
         run, ns = self.instance.run, self.instance.netns
         database = self.dir / "conf.db"
         run("ovsdb-tool", "create", database, SCHEMA)
-        options = ("--no-chdir", "--detach", "--no-self-confinement", "--log-file",
-                   "-vconsole:off", "-vsyslog:off", "-vfile:info")
         run("ovsdb-server", database, f"--remote=punix:{self.socket}",
             f"--pidfile={self.dir}/ovsdb-server.pid",
-            f"--unixctl={self.dir}/ovsdb-server.ctl", *options, netns=ns)
+            f"--unixctl={self.dir}/ovsdb-server.ctl", *OPTIONS, netns=ns)
         self.vsctl("--no-wait", "init")
-        run("ovs-vswitchd", f"unix:{self.socket}", f"--pidfile={self.dir}/ovs-vswitchd.pid",
-            f"--unixctl={self.dir}/ovs-vswitchd.ctl", *options, netns=ns)
+        self.start_vswitchd()
+
+    def start_vswitchd(self):
+        """Also after a crash: the bridges are in the database, their entries are not."""
+        self.instance.run("ovs-vswitchd", f"unix:{self.socket}",
+                          f"--pidfile={self.dir}/ovs-vswitchd.pid",
+                          f"--unixctl={self.dir}/ovs-vswitchd.ctl", *OPTIONS,
+                          netns=self.instance.netns)
 
     def vsctl(self, *argv, check=True):
         return self.instance.run("ovs-vsctl", f"--db=unix:{self.socket}", "--timeout=20",
