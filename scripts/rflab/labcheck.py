@@ -18,7 +18,7 @@ from . import oracle, pcap
 from .ofctl import Bucket, parse_flows, parse_groups
 from .system import LabError, wait_for
 from .trace import Walker
-from .verify import FIB_TABLE, Failed, Verifier, find_key
+from .verify import ACTIVE, FIB_TABLE, Failed, Verifier, as_rows, find_key
 
 READ = """ip -j -4 route show table main; echo; echo @
 ip -j -6 route show table main; echo; echo @
@@ -66,14 +66,17 @@ class Checker:
         self.topology = lab.topology
         self.families = (4, 6) if self.topology.ipv6 else (4,)
         self.verifier = Verifier(lab)
+        # Cables that were pulled on purpose (scripts/lab link).
+        self.down = [link for link in self.topology.links
+                     if link.name in lab.state.get("down", ())]
         self.wanted = self.expected()
-        self.part = oracle.parts(self.topology)
+        self.part = oracle.parts(self.topology, self.down)
 
-    def expected(self, down=()):
+    def expected(self):
         """{node name: {network: {(gateway, interface)}}} of all families."""
         merged = {node.name: {} for node in self.topology.nodes}
         for family in self.families:
-            for name, routes in oracle.routes(self.topology, down, family).items():
+            for name, routes in oracle.routes(self.topology, self.down, family).items():
                 merged[name].update(routes)
         return merged
 
@@ -89,10 +92,27 @@ class Checker:
                                                bridge, f"table={FIB_TABLE}"))
         return flows, parse_groups(self.lab.ovs.ofctl("--no-names", "dump-groups", bridge))
 
+    def is_down(self, port):
+        return any(port in (link.a, link.b) for link in self.down)
+
+    def associations(self):
+        rows = {(int(row["vm_id"], 16), row["vm_port"]): row
+                for row in as_rows(self.lab.daemons.show("associations"))
+                if row.get("vm_id")}
+        differences = []
+        for port in self.topology.ports():
+            row = rows.get((int(port.node.vm_id, 16), port.number), {})
+            active = row.get("state") == ACTIVE and (
+                int(row["dp_id"], 16), row["dp_port"]) == (port.node.dpid, port.number)
+            if active == self.is_down(port):
+                differences.append(f"{port.node.title} {port.vm_interface}: "
+                                   f"{row.get('state', 'no row')}")
+        return f"{len(self.topology.ports()) - 2 * len(self.down)} active", differences
+
     # ---- kernels against the oracle ----
 
-    def kernel_differences(self, node, kernel, wanted=None):
-        wanted = (wanted or self.wanted)[node.name]
+    def kernel_differences(self, node, kernel):
+        wanted = self.wanted[node.name]
         return [f"{node.title}: {network}: kernel has {words(kernel.routes.get(network))}, "
                 f"the oracle {words(wanted.get(network))}"
                 for network in sorted(kernel.routes.keys() | wanted.keys(), key=str)
@@ -132,7 +152,8 @@ class Checker:
         used = {flow.group for flow in flows if flow.group is not None}
         for number in groups.keys() - used:
             differs(f"group {number} is used by no flow")
-        connected = [a.network for port in node.ports for a in port.addresses]
+        connected = [a.network for port in node.ports for a in port.addresses
+                     if not self.is_down(port)]
         for network, flow in seen.items():
             if network in kernel.routes:
                 wanted = {self._bucket(node, hop, kernel)
@@ -274,12 +295,13 @@ class Checker:
 
     def checks(self):
         """(title, function, seconds that it may take to become true)"""
-        def of(check):
-            return lambda: (check(), [])
+        def of(check, *arguments):
+            return lambda: (check(*arguments), [])
 
-        return [("associations are active", of(self.verifier.associations), 20),
-                ("links are seen from both ends", of(self.verifier.links), 15),
-                ("RFVS joins these links only", of(self.verifier.virtual_links), 15),
+        return [("associations are active", self.associations, 20),
+                ("links are seen from both ends", of(self.verifier.links, self.down), 15),
+                ("RFVS joins these links only",
+                 of(self.verifier.virtual_links, self.down), 15),
                 ("kernel routes equal the oracle's", self.kernels, 30),
                 ("pings, a sample", self.pings, 30),
                 ("flows and groups equal kernel routes", self.switches, 15),

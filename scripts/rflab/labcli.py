@@ -164,6 +164,17 @@ def execute(run_dir, name, argv):
     os.execvp(line[0], [str(word) for word in line])
 
 
+def set_link(run_dir, name, state):
+    """Remembered, so that `check` knows what to expect."""
+    lab = labs.Lab.opened(run_dir)
+    link = lab.topology.link(name)
+    lab.network.set_link(link, state == "up")
+    down = set(lab.state.get("down", ())) - {link.name}
+    lab.save(down=sorted(down | ({link.name} if state == "down" else set())))
+    cli.say(f"link {link.name} is {state}")
+    return 0
+
+
 def main(words):
     arguments = parser().parse_args(words)
     run_dir = os.environ.get("RF_RUN", DEFAULT_RUN)
@@ -173,7 +184,7 @@ def main(words):
             "status": lambda: status(run_dir), "down": lambda: cli.down(run_dir),
             "exec": lambda: execute(run_dir, arguments.name, arguments.argv),
             "rfctl": lambda: cli.rfctl(run_dir, arguments.argv),
-            "link": lambda: cli.set_link(run_dir, arguments.name, arguments.state),
+            "link": lambda: set_link(run_dir, arguments.name, arguments.state),
             }[arguments.command]()
 
 
