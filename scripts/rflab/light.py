@@ -20,6 +20,7 @@ ENTER = """
 set -eu
 cd "$1"
 mount --bind /usr usr
+mount --bind /etc/alternatives etc/alternatives
 mount --bind "$2" opt/routeflow
 mount --rbind /dev dev
 mount -t proc proc proc

@@ -12,10 +12,10 @@ from .system import CHECKOUT, MARK, LabError
 from .topology import RFVS_BRIDGE
 
 DIRECTORIES = ("usr", "opt/routeflow", "proc", "sys", "dev", "tmp", "run", "root",
-               "etc/routeflow", "etc/frr", "etc/quagga", "etc/pam.d", "var/tmp",
-               "var/log/routing", "var/lib")
-COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "alternatives",
-          "services", "protocols", "localtime")
+               "etc/routeflow", "etc/alternatives", "etc/frr", "etc/quagga", "etc/pam.d",
+               "var/tmp", "var/log/routing", "var/lib")
+COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "services",
+          "protocols", "localtime")
 ACCOUNTS = ("root", "daemon", "nobody", "frr", "frrvty", "quagga", "quaggavty", "nogroup")
 
 

@@ -40,7 +40,12 @@ def ospf6d(topology, node):
 
 
 def isisd(topology, node):
-    lines = []
+    number = f"{node.number:012d}"
+    lines = ["router isis lab", " lsp-gen-interval 1",
+             f" net 49.0001.{number[:4]}.{number[4:8]}.{number[8:]}.00",
+             " is-type level-2-only", " metric-style wide",
+             " spf-delay-ietf init-delay 20 short-delay 100 long-delay 500 holddown 1000 "
+             "time-to-learn 500", "!"]
     for port in node.ports:
         lines += [f"interface {port.vm_interface}", " ip router isis lab"]
         lines += [" ipv6 router isis lab"] if topology.ipv6 else []
@@ -48,12 +53,7 @@ def isisd(topology, node):
                   " isis hello-multiplier 3", " isis circuit-type level-2-only"] \
             if port.peer else [" isis passive"]
         lines += [f" isis metric {port.cost}", "!"]
-    number = f"{node.number:012d}"
-    return text(node, "isisd", lines + [
-        "router isis lab", f" net 49.0001.{number[:4]}.{number[4:8]}.{number[8:]}.00",
-        " is-type level-2-only", " metric-style wide", " lsp-gen-interval 1",
-        " spf-delay-ietf init-delay 20 short-delay 100 long-delay 500 holddown 1000 "
-        "time-to-learn 500", "!"])
+    return text(node, "isisd", lines)
 
 
 def ripd(topology, node, name="rip"):
