@@ -18,6 +18,7 @@ Pure but for load(); knows nothing of switches and addresses.
 
 import html
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
@@ -290,7 +291,7 @@ def _places(graph, nodes):
 
 
 def _spans(graph, raw, index):
-    seen = set()
+    seen = Counter()  # Directed links whose way back was not met yet.
     for source, target, fields, line in raw.edges:
         for end, what in ((source, "source"), (target, "target")):
             if end is None:
@@ -302,10 +303,10 @@ def _spans(graph, raw, index):
             graph.notes.append((line, f'a link from "{graph.places[a].label}" to itself '
                                 "is left out"))
             continue
-        if raw.directed and (b, a) in seen:
-            seen.discard((b, a))
+        if raw.directed and seen[b, a]:
+            seen[b, a] -= 1
             continue
-        seen.add((a, b))
+        seen[a, b] += 1
         graph.spans.append(Span(a, b, _cost(fields, line), line))
 
 
