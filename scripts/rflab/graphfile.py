@@ -122,9 +122,7 @@ def load(path):
 
 GML_TOKEN = re.compile(r"""(?P<space>\s+|\#[^\n]*)
     |(?P<open>\[)|(?P<close>\])
-    |(?P<text>"[^"]*")
-    |(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
-    |(?P<word>[A-Za-z_][\w.\-]*)""", re.VERBOSE)
+    |(?P<text>"[^"]*")|(?P<word>[^\s\[\]"]+)""", re.VERBOSE)
 
 
 def gml_tokens(text):
@@ -132,9 +130,7 @@ def gml_tokens(text):
     while at < len(text):
         found = GML_TOKEN.match(text, at)
         if not found:
-            if text[at] == '"':
-                raise MapError(line, "a text that begins here has no end")
-            raise MapError(line, f"{text[at:at + 20].split()[0]!r} is no GML")
+            raise MapError(line, "a text that begins here has no end")
         if found.lastgroup != "space":
             yield found.lastgroup, found[0], line
         line += found[0].count("\n")
@@ -151,14 +147,14 @@ def gml_list(tokens, opened):
             return items
         if kind == "end":
             raise MapError(opened, "the list that begins here has no end")
-        if kind != "word":
+        if kind != "word" or not key[0].isalpha():
             raise MapError(line, f"a key was expected, not {key}")
         kind, value, _ = next(tokens)
         if kind == "open":
             items.append((key, gml_list(tokens, line), line))
         elif kind == "text":
             items.append((key, html.unescape(value[1:-1]), line))
-        elif kind in ("number", "word"):
+        elif kind == "word":
             items.append((key, value, line))
         else:
             raise MapError(line, f"{key} has no value")
