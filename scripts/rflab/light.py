@@ -12,7 +12,7 @@ from .topology import RFVS_BRIDGE
 
 SYSCTLS = {"net/ipv4/ip_forward": 1, "net/ipv4/conf/all/rp_filter": 0,
            "net/ipv4/conf/default/rp_filter": 0, "net/ipv4/icmp_ratelimit": 0,
-           "net/ipv4/fib_multipath_hash_policy": 1}
+           "net/ipv4/fib_multipath_hash_policy": 1, "net/ipv4/igmp_max_memberships": 4096}
 SYSCTLS6 = {"net/ipv6/conf/all/forwarding": 1, "net/ipv6/fib_multipath_hash_policy": 1,
             "net/ipv6/icmp/ratelimit": 0}
 # A root as lxc/rfvm.conf.in gives it to a container.
