@@ -1,11 +1,11 @@
 """A whole lab: brings a topology up on a run directory, and takes it down again."""
 
 import json
-import shutil
 import time
 
 from . import net
 from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons, config_text
+from .light import LightContainers
 from .lxc import Containers, remove_cgroups
 from .net import Network
 from .ovs import OpenVSwitch
@@ -23,7 +23,8 @@ class Lab:
         self.topology = topology
         self.network = Network(instance, topology, management)
         self.ovs = OpenVSwitch(instance)
-        self.containers = Containers(instance, self.network)
+        self.containers = (LightContainers if topology.light else Containers)(
+            instance, self.network, self.ovs)
         self.daemons = Daemons(instance, self.network)
         self.state = {}
 
@@ -59,7 +60,8 @@ class Lab:
                 ("containers", self._containers)]
 
     def _network(self):
-        shutil.copy(self.topology.source, self.instance.dir / "config" / "topology.json")
+        (self.instance.dir / "config" / "topology.json").write_text(
+            json.dumps(self.topology.document, indent=1) + "\n", encoding="utf-8")
         self.daemons.prepare()
         self.network.create()
         self.network.start_captures()
@@ -91,7 +93,8 @@ class Lab:
             self.daemons.install_keys(node, files)
         self.containers.start_all()
         self.ovs.check_ports(self.topology)
-        return " ".join(node.vm for node in self.topology.nodes)
+        names = [node.vm for node in self.topology.nodes]
+        return " ".join(names if len(names) < 5 else [*names[:3], "...", names[-1]])
 
 
 def create(run_dir, topology):
@@ -99,7 +102,7 @@ def create(run_dir, topology):
     instance = Instance(run_dir)
     if instance.manifest.exists():
         raise LabError(f"{instance.dir} holds a lab already")
-    management = net.pick_management_network()
+    management = net.pick_management_network(len(topology.nodes))
     instance.make_dir()
     return Lab(instance, topology, management)
 

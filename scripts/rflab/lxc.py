@@ -12,17 +12,18 @@ from .system import CHECKOUT, MARK, LabError
 from .topology import RFVS_BRIDGE
 
 DIRECTORIES = ("usr", "opt/routeflow", "proc", "sys", "dev", "tmp", "run", "root",
-               "etc/routeflow", "etc/frr", "etc/quagga", "etc/pam.d", "var/tmp",
-               "var/log/routing", "var/lib")
-COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "alternatives",
-          "services", "protocols", "localtime")
+               "etc/routeflow", "etc/alternatives", "etc/frr", "etc/quagga", "etc/pam.d",
+               "var/tmp", "var/log/routing", "var/lib")
+COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "services",
+          "protocols", "localtime")
 ACCOUNTS = ("root", "daemon", "nobody", "frr", "frrvty", "quagga", "quaggavty", "nogroup")
 
 
 class Containers:
-    def __init__(self, instance, network):
+    def __init__(self, instance, network, ovs):
         self.instance = instance
         self.network = network
+        self.ovs = ovs
         self.topology = network.topology
         self.path = instance.dir / "lxc"
 
@@ -82,7 +83,7 @@ class Containers:
             prefix = f"lxc.net.{port.number}"
             interfaces += [f"{prefix}.type = veth", f"{prefix}.name = {port.vm_interface}",
                            f"{prefix}.veth.pair = {port.rfvs_interface}",
-                           f"{prefix}.hwaddr = {port.mac}", f"{prefix}.flags = up"]
+                           f"{prefix}.hwaddr = {port.mac}"]
             if not self.topology.routing:
                 interfaces.append(f"{prefix}.ipv4.address = {port.address}")
             ports.append(f"{port.rfvs_interface}:{node.rfvs_base + port.number}")
@@ -90,7 +91,7 @@ class Containers:
         values = {
             "VM": node.vm, "ROOTFS": self.rootfs(node), "CGROUP": cgroup,
             "MARK": f"{MARK}={self.instance.dir}", "BIN": self.instance.dir / "bin",
-            "NO_IPV6": 1, "BRIDGE": MANAGEMENT_BRIDGE,
+            "NO_IPV6": 0 if self.topology.ipv6 else 1, "BRIDGE": MANAGEMENT_BRIDGE,
             "ETH0_MAC": bytes.fromhex(node.vm_id).hex(":"),
             "ETH0_ADDRESS": f"{self.network.vm_address(node)}/{management.prefixlen}",
             "INTERFACES": "\n".join(interfaces),

@@ -6,10 +6,12 @@ management network, through which rfserver is reached by the containers.
 
 import ipaddress
 import json
+from pathlib import Path
 
 from .system import LabError, run
 
 MANAGEMENT_BRIDGE = "rfbr0"
+MAX_CAPTURES = 16
 
 # Sets or clears IFF_UP by netdevice(7), and prints when: an `ip` that has to be started
 # first would blur measurements by its own milliseconds.
@@ -27,18 +29,18 @@ print(now)
 """
 
 
-def pick_management_network():
-    """The first free 10.254.N.0/24 of this machine."""
+def pick_management_network(nodes=0):
+    """The first free 10.254.N.0/24 of this machine; a larger one for many nodes."""
     used = []
     for route in json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"]).stdout
                             or "[]"):
         if route.get("dst") not in (None, "default"):
             used.append(ipaddress.IPv4Network(route["dst"], strict=False))
-    for third in range(255):
-        network = ipaddress.IPv4Network(f"10.254.{third}.0/24")
+    plen = 24 if nodes <= 240 else 20
+    for network in ipaddress.IPv4Network("10.254.0.0/16").subnets(new_prefix=plen):
         if not any(network.overlaps(other) for other in used):
             return network
-    raise LabError("no 10.254.N.0/24 is free for the management network")
+    raise LabError(f"no /{plen} of 10.254.0.0/16 is free for the management network")
 
 
 class Network:
@@ -57,20 +59,21 @@ class Network:
     def host_netns(self, host):
         return f"{self.instance.netns}-{host.name}"
 
-    def _add_netns(self, name):
-        if name in run(["ip", "netns", "list"]).stdout.split():
+    def add_netns(self, name, ipv6=False):
+        if Path("/run/netns", name).exists():
             raise LabError(f"a network namespace {name} exists, which this lab has not "
                            "made; set RF_RUN to another directory")
         self.instance.manifest.note("netns", name)
         run(["ip", "netns", "add", name])
         # Nothing but what we send may appear on a link: no IPv6 autoconfiguration.
-        self.instance.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
-                          "net.ipv6.conf.default.disable_ipv6=1", netns=name)
+        setting = "accept_ra=0" if ipv6 else "disable_ipv6=1"
+        self.instance.run("sysctl", "-qw", f"net.ipv6.conf.all.{setting}",
+                          f"net.ipv6.conf.default.{setting}", netns=name)
 
     def create(self):
-        names = [self.instance.netns] + [self.host_netns(h) for h in self.topology.hosts]
-        for name in names:
-            self._add_netns(name)
+        self.add_netns(self.instance.netns)
+        for host in self.topology.hosts:
+            self.add_netns(self.host_netns(host), ipv6=host.address6 is not None)
         self._management()
         lines = ["link set lo up"]
         for link in self.topology.links:
@@ -80,16 +83,20 @@ class Network:
                          f"peer name eth0 netns {self.host_netns(host)}")
         # The kernel's own stack sees each frame that reaches a veth: it must not answer.
         lines += [f"link set {port.name} arp off up" for port in self.topology.ports()]
-        self._batch(self.instance.netns, lines)
+        self.batch(self.instance.netns, lines)
         for host in self.topology.hosts:
-            self._batch(self.host_netns(host), [
+            self.batch(self.host_netns(host), [
                 "link set lo up", "link set eth0 up", f"addr add {host.address} dev eth0",
                 f"route add default via {host.gateway}"])
+            if host.address6:
+                self.batch(self.host_netns(host), [
+                    f"addr add {host.address6} dev eth0 nodad",
+                    f"route add ::/0 via {host.gateway6}"])
             # Userspace switches pass on partial checksums, and receivers drop those.
             self.instance.run("ethtool", "-K", "eth0", "tx", "off",
                               netns=self.host_netns(host))
 
-    def _batch(self, netns, lines):
+    def batch(self, netns, lines):
         self.instance.run("ip", "-n", netns, "-batch", "-", stdin="\n".join(lines) + "\n")
 
     def _management(self):
@@ -98,7 +105,7 @@ class Network:
         if run(["ip", "link", "show", name], check=False).returncode == 0:
             raise LabError(f"an interface {name} exists, which this lab has not made; set "
                            "RF_RUN to another directory")
-        self._batch(lab, [f"link add {MANAGEMENT_BRIDGE} type bridge forward_delay 0",
+        self.batch(lab, [f"link add {MANAGEMENT_BRIDGE} type bridge forward_delay 0",
                           f"link set {MANAGEMENT_BRIDGE} up"])
         self.instance.manifest.note("link", name)
         run(["ip", "link", "add", name, "type", "veth", "peer", "name", "uplink", "netns",
@@ -107,7 +114,7 @@ class Network:
         run(["ip", "addr", "add", f"{self.server_address}/{self.management.prefixlen}",
              "dev", name])
         run(["ip", "link", "set", name, "up"])
-        self._batch(lab, [f"link set uplink master {MANAGEMENT_BRIDGE} up"])
+        self.batch(lab, [f"link set uplink master {MANAGEMENT_BRIDGE} up"])
 
     def set_link(self, link, up):
         """Takes an inter-switch link down or up: end a by hand, end b loses carrier.
@@ -117,6 +124,12 @@ class Network:
                                  int(up), netns=self.instance.netns)
         return float(done.stdout)
 
+    def captured_links(self):
+        """Large labs spare the machine all but some tcpdumps, spread over the links."""
+        links = self.topology.links
+        return links if len(links) <= MAX_CAPTURES else links[::-(-len(links)
+                                                                  // MAX_CAPTURES) or 1]
+
     def capture_file(self, link):
         return self.instance.dir / "capture" / f"{link.name}.pcap"
 
@@ -125,12 +138,13 @@ class Network:
 
         What is left is LLDP, or a leak; so the files stay small for days.
         """
-        data = " or ".join(f"net {network}" for network in self.topology.host_networks())
-        for link in self.topology.links:
+        data = " or ".join(f"ip{'6' if net.version == 6 else ''} and not proto 89 and net "
+                           f"{net}" for net in self.topology.host_networks())
+        for link in self.captured_links():
             self.instance.spawn(f"capture-{link.name}", "tcpdump", "-i", link.b.name, "-n",
                                 "-p", "-U", "--immediate-mode", "-Z", "root",
                                 "-s", "256", "-w", self.capture_file(link),
-                                f"not (ip and not proto 89 and ({data}))",
+                                f"not ({data})",
                                 netns=self.instance.netns)
 
 

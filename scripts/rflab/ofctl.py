@@ -17,6 +17,8 @@ class Flow:
     def network(self):
         """The destination prefix that it matches, or None."""
         value = self.match.get("nw_dst") or self.match.get("ipv6_dst")
+        if self.match in ({"ip": True}, {"ipv6": True}):
+            value = "::/0" if "ipv6" in self.match else "0.0.0.0/0"
         return ipaddress.ip_network(value) if value else None
 
     @property

@@ -1,40 +1,80 @@
-"""The routes that an ordinary network of this shape has (RFC 2328 §16, one area).
+"""The routes that an ordinary network of this shape has, from the topology alone.
+
+OSPF and IS-IS: least cost, all next hops of equal cost (RFC 2328 §16, one area; RFC 1195).
+RIP and BGP: fewest hops, or shortest AS path, which is the same where each node is an
+autonomous system.  Static routes are generated from these.
 
 This is what the containers' kernels are compared with; it knows nothing of OpenFlow.
 Pure: a topology in, dictionaries out.
 """
 
 import heapq
+import ipaddress
+
+HOP_COUNT = ("rip", "bgp")
 
 
-def routes(topology, down=()):
+def routes(topology, down=(), family=4):
     """{node name: {network: {(gateway, interface), ...}}} without connected networks.
 
-    `down` are links that carry nothing; their networks are unreachable.
+    `down` are links that carry nothing; their networks are unreachable.  A gateway is
+    text; for IPv6 it is link-local, but in static routes.
     """
-    dead = {id(port) for link in down for port in (link.a, link.b)}
-    alive = [port for port in topology.ports() if id(port) not in dead]
-    return {node.name: _routes_of(node, alive) for node in topology.nodes}
+    protocol = (topology.routing or {}).get("protocol")
+    dead = {port for link in down for port in (link.a, link.b)}
+    alive = {node.name: [port for port in node.ports if port not in dead]
+             for node in topology.nodes}
+    networks = [(node, network, cost) for node in topology.nodes
+                for network, cost in _networks(node, alive, family, protocol)]
+    return {node.name: _routes_of(node, alive, networks, family, protocol)
+            for node in topology.nodes}
 
 
-def _routes_of(root, ports):
-    distance, hops = _shortest_paths(root, ports)
-    connected = {port.address.network for port in ports if port.node is root}
+def _cost(port, protocol):
+    return 1 if protocol in HOP_COUNT else port.cost
+
+
+def _address(port, family):
+    return port.address if family == 4 else port.address6
+
+
+def _networks(node, alive, family, protocol):
+    """(network, cost from the node) of the networks that a node is attached to."""
+    for port in alive[node.name]:
+        if _address(port, family):
+            yield _address(port, family).network, _cost(port, protocol)
+    for network in loopback_networks(node, family):
+        yield network, 0
+
+
+def loopback_networks(node, family):
+    return [ipaddress.ip_network(a) for a in node.loopbacks if a.version == family]
+
+
+def gateway(port, family, protocol):
+    """The address of the other end, as a route's next hop."""
+    if family == 4:
+        return str(port.peer.address.ip)
+    return str(port.peer.address6.ip if protocol == "static" else port.peer.link_local)
+
+
+def _routes_of(root, alive, networks, family, protocol):
+    distance, hops = _shortest_paths(root, alive, family, protocol)
+    connected = {network for node, network, _ in networks if node is root}
     best = {}
-    for port in ports:
-        network = port.address.network
-        if network in connected or port.node.name not in distance:
+    for node, network, cost in networks:
+        if network in connected or node.name not in distance:
             continue
-        cost = distance[port.node.name] + port.cost
+        cost += distance[node.name]
         known, next_hops = best.get(network, (cost + 1, set()))
         if cost < known:
-            best[network] = (cost, set(hops[port.node.name]))
+            best[network] = (cost, set(hops[node.name]))
         elif cost == known:
-            next_hops |= hops[port.node.name]
+            next_hops |= hops[node.name]
     return {network: next_hops for network, (_, next_hops) in best.items()}
 
 
-def _shortest_paths(root, ports):
+def _shortest_paths(root, alive, family, protocol):
     """Dijkstra that keeps all first hops of equal cost."""
     distance, hops, done = {root.name: 0}, {root.name: set()}, set()
     queue = [(0, root.name)]
@@ -43,11 +83,11 @@ def _shortest_paths(root, ports):
         if name in done:
             continue
         done.add(name)
-        for port in ports:
-            if port.node.name != name or not port.peer:
+        for port in alive[name]:
+            if not port.peer:
                 continue
-            via, total = port.peer.node.name, cost + port.cost
-            first = hops[name] or {(str(port.peer.address.ip), port.vm_interface)}
+            via, total = port.peer.node.name, cost + _cost(port, protocol)
+            first = hops[name] or {(gateway(port, family, protocol), port.vm_interface)}
             if total < distance.get(via, total + 1):
                 distance[via], hops[via] = total, set(first)
                 heapq.heappush(queue, (total, via))
@@ -56,9 +96,25 @@ def _shortest_paths(root, ports):
     return distance, hops
 
 
-def paths(topology, source, target, down=()):
+def parts(topology, down=()):
+    """{node name: number of its connected part}"""
+    dead = {port for link in down for port in (link.a, link.b)}
+    part = {}
+    for number, start in enumerate(topology.nodes):
+        queue = [] if start.name in part else [start]
+        for node in queue:
+            part[node.name] = number
+            for port in node.ports:
+                if port.peer and port not in dead and port.peer.node.name not in part:
+                    part[port.peer.node.name] = number
+                    queue.append(port.peer.node)
+    return part
+
+
+def paths(topology, source, target, down=(), family=4):
     """All router sequences between two hosts: each a list of the ports entered."""
-    table = routes(topology, down)
+    table = routes(topology, down, family)
+    address = target.address if family == 4 else target.address6
     found = []
 
     def follow(entered):
@@ -66,7 +122,7 @@ def paths(topology, source, target, down=()):
         if node is target.port.node:
             found.append(entered)
             return
-        for _, interface in table[node.name].get(target.address.network, ()):
+        for _, interface in table[node.name].get(address.network, ()):
             peer = node.port(int(interface.removeprefix("eth"))).peer
             if len(entered) <= len(topology.nodes):
                 follow(entered + [peer])

@@ -72,6 +72,10 @@ class OpenVSwitch:
                 argv += self._port(node.name, port.name, port.number)
         self.vsctl(*argv)
 
+    def add_ports(self, bridge, ports):
+        self.vsctl(*(word for name, number in ports
+                     for word in self._port(bridge, name, number)))
+
     def add_rfvs(self, controller):
         """Its ports come and go with the containers: lxc/attach-ports."""
         self.vsctl(*self._bridge(RFVS_BRIDGE, RFVS_DPID, controller))

@@ -37,8 +37,12 @@ def name(frame, host_networks):
         return "LLDP"
     if ethertype == ARP:
         return "ARP"
-    if ethertype == IPV6:
-        return "IPv6"
+    if ethertype == IPV6 and len(frame) >= 54:
+        ends = (ipaddress.IPv6Address(frame[22:38]), ipaddress.IPv6Address(frame[38:54]))
+        if frame[20] != 89 and any(end in network for end in ends
+                                   for network in host_networks):
+            return "host data"
+        return f"IPv6 {ends[0]} to {ends[1]}, next header {frame[20]}"
     if ethertype != IPV4 or len(frame) < 34:
         return f"ethertype 0x{ethertype:04x}"
     if frame[23] == 89:

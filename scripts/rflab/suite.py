@@ -1,28 +1,40 @@
 """Files of the routing suite in one container, in the classic form of one per daemon.
 
 zebra.conf and ospfd.conf hold only commands that Quagga and FRR share.  What FRR alone
-has is in NAME.frr.conf, which lxc/init appends for FRR.
+has is in NAME.frr.conf, which lxc/init appends for FRR.  Other protocols: protocols.py.
 """
+
+from . import protocols
+
+# Protocol -> its daemons for IPv4, and those that IPv6 needs beside them.
+DAEMONS = {"ospf": (["ospfd"], ["ospf6d"]), "isis": (["isisd"], []),
+           "rip": (["ripd"], ["ripngd"]), "bgp": (["bgpd"], []),
+           "ibgp": (["ospfd", "bgpd"], ["ospf6d"]), "static": (["staticd"], [])}
 
 
 def daemons(topology):
     """Names of the suite's daemons, in the order of their start."""
     if not topology.routing:
         return []
-    return {"ospf": ["zebra", "ospfd"]}[topology.routing["protocol"]]
+    names, more = DAEMONS[topology.routing["protocol"]]
+    return ["zebra", *names, *(more if topology.ipv6 else [])]
 
 
 def files(topology, node):
     """File name -> text."""
     if not topology.routing:
         return {}
-    return {
-        "zebra.conf": _zebra(node),
-        "zebra.frr.conf": _zebra_frr(),
-        "ospfd.conf": _ospfd(node, topology.routing),
-        "ospfd.frr.conf": _ospfd_frr(node),
-        "vtysh.conf": "no service integrated-vtysh-config\n",
-    }
+    found = {"zebra.conf": _zebra(node), "zebra.frr.conf": _zebra_frr(),
+             "vtysh.conf": "no service integrated-vtysh-config\n"}
+    for daemon in daemons(topology)[1:]:
+        if daemon == "ospfd":
+            found["ospfd.conf"] = _ospfd(node, topology.routing)
+            found["ospfd.frr.conf"] = _ospfd_frr(node)
+        else:
+            ibgp = topology.routing["protocol"] == "ibgp" and daemon == "bgpd"
+            function = protocols.ibgpd if ibgp else getattr(protocols, daemon)
+            found[f"{daemon}.conf"] = function(topology, node)
+    return found
 
 
 def _text(lines):
@@ -32,8 +44,17 @@ def _text(lines):
 def _zebra(node):
     lines = [f"hostname {node.vm}", "log file /var/log/routing/zebra.log", "!"]
     for port in node.ports:
-        lines += [f"interface {port.vm_interface}", f" ip address {port.address}", "!"]
+        lines.append(f"interface {port.vm_interface}")
+        lines += [f" {_word(a)} address {a}" for a in port.addresses] + ["!"]
+    if node.loopbacks:
+        lines.append("interface lo")
+        lines += [f" {_word(a)} address {a}/{a.max_prefixlen}" for a in node.loopbacks]
+        lines.append("!")
     return _text(lines)
+
+
+def _word(address):
+    return "ip" if address.version == 4 else "ipv6"
 
 
 def _zebra_frr():
@@ -51,11 +72,15 @@ def _ospfd(node, routing):
                       f" ip ospf hello-interval {routing['hello']}",
                       f" ip ospf dead-interval {routing['dead']}"]
         lines += [f" ip ospf cost {port.cost}", "!"]
-    lines += ["router ospf", f" ospf router-id {node.ports[0].address.ip}",
+    # With BGP above it, OSPF leaves the hosts' networks to BGP.
+    ibgp = routing["protocol"] == "ibgp"
+    ports = [port for port in node.ports if port.peer or not ibgp]
+    lines += ["router ospf", f" ospf router-id {protocols.router_id(node)}",
               " timers throttle spf 0 20 500"]
-    lines += [f" passive-interface {port.vm_interface}" for port in node.ports
+    lines += [f" passive-interface {port.vm_interface}" for port in ports
               if not port.peer]
-    lines += [f" network {port.address.network} area 0" for port in node.ports]
+    lines += [f" network {port.address.network} area 0" for port in ports]
+    lines += [f" network {a}/32 area 0" for a in node.loopbacks if a.version == 4]
     return _text(lines + ["!"])
 
 

@@ -6,7 +6,11 @@ A topology file is JSON:
     mapping         the mapping file beside it (vm_id,vm_port,ct_id,dp_id,dp_port);
                     without it the mapping follows from the ports, eth N = port N
     routing         {"protocol": "ospf", "hello": 1, "dead": 4} or null (addresses only)
-    nodes           name, number (host part of its link addresses), dpid, vm, vm_id
+    ipv6            true: both families; then hosts have address6 and gateway6, links
+                    subnet6 and addresses6
+    light           true: network namespaces in the place of containers
+    nodes           name, number (host part of its link addresses), dpid, vm, vm_id;
+                    optional label (words), loopback, loopback6
     hosts           name, node, address (with /plen), gateway (the container's address)
     links           ends [node, node], subnet, optional cost (10) and addresses [a, b]
 
@@ -26,17 +30,29 @@ RFVS_BRIDGE = "dp0"
 DEFAULT_COST = 10
 
 
-@dataclass
+@dataclass(eq=False)  # One is equal to itself only.
 class Port:
     """One port of a switch and, under the same number, one interface of its container."""
 
-    node: "Node"
+    node: "Node" = field(repr=False)
     number: int
     address: ipaddress.IPv4Interface  # The container's.
     mac: str
     cost: int = DEFAULT_COST
-    peer: "Port" = None  # The other end of an inter-switch link.
-    host: "Host" = None
+    peer: "Port" = field(default=None, repr=False)  # The other end of an inter-switch link.
+    host: "Host" = field(default=None, repr=False)
+    address6: ipaddress.IPv6Interface = None
+
+    @property
+    def addresses(self):
+        return [address for address in (self.address, self.address6) if address]
+
+    @property
+    def link_local(self):
+        """What the kernel makes of the MAC address (RFC 4291, appendix A)."""
+        mac = bytes.fromhex(self.mac.replace(":", ""))
+        return ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + bytes(
+            [mac[0] ^ 2, mac[1], mac[2], 0xFF, 0xFE, *mac[3:]]))
 
     @property
     def name(self):
@@ -52,7 +68,7 @@ class Port:
         return f"{self.node.vm}.{self.number}"
 
 
-@dataclass
+@dataclass(eq=False)  # One is equal to itself only.
 class Node:
     name: str
     number: int
@@ -61,27 +77,42 @@ class Node:
     vm_id: str  # 12 hex digits
     ports: list = field(default_factory=list)
     rfvs_base: int = 0  # Port N of this node is port rfvs_base + N of RFVS.
+    label: str = ""
+    loopbacks: list = field(default_factory=list)  # Addresses; at most one a family.
+
+    @property
+    def title(self):
+        """For people: "n3 (Chicago)"."""
+        return f"{self.name} ({self.label})" if self.label else self.name
 
     def port(self, number):
         return self.ports[number - 1]
 
 
-@dataclass
+@dataclass(eq=False)  # One is equal to itself only.
 class Host:
     name: str
     port: Port
     address: ipaddress.IPv4Interface
     gateway: ipaddress.IPv4Address
+    address6: ipaddress.IPv6Interface = None
+    gateway6: ipaddress.IPv6Address = None
+
+    @property
+    def addresses(self):
+        return [address for address in (self.address, self.address6) if address]
 
 
-@dataclass
+@dataclass(eq=False)  # One is equal to itself only.
 class Link:
     a: Port
     b: Port
+    serial: int = 1  # Of parallel links: the second is 2.
 
     @property
     def name(self):
-        return f"{self.a.node.name}-{self.b.node.name}"
+        suffix = f".{self.serial}" if self.serial > 1 else ""
+        return f"{self.a.node.name}-{self.b.node.name}{suffix}"
 
 
 @dataclass
@@ -93,7 +124,9 @@ class Topology:
     hosts: list
     links: list
     mapping: Path = None
-    source: Path = None
+    document: dict = None
+    ipv6: bool = False
+    light: bool = False
 
     def ports(self):
         return [port for node in self.nodes for port in node.ports]
@@ -104,13 +137,14 @@ class Topology:
     def link(self, name):
         """Finds "A-D", whichever way round it is written."""
         for link in self.links:
-            if name in (link.name, f"{link.b.node.name}-{link.a.node.name}"):
+            if name in (link.name, f"{link.b.node.name}-{link.a.node.name}") or \
+                    name == f"{link.b.node.name}-{link.a.node.name}.{link.serial}":
                 return link
         raise LabError(f"no link {name}; there are: " +
                        " ".join(link.name for link in self.links))
 
     def host_networks(self):
-        return [host.address.network for host in self.hosts]
+        return [address.network for host in self.hosts for address in host.addresses]
 
     def pairs(self):
         return [(a, b) for a in self.hosts for b in self.hosts if a is not b]
@@ -132,27 +166,32 @@ def port_mac(vm_id, number):
     return octets.hex(":")
 
 
+def parse(document):
+    """The topology that a document describes; it need not come from a file."""
+    topology = _build(document)
+    topology.document = document
+    return topology
+
+
 def load(path):
     """Reads a topology file; LabError names what is wrong with it."""
     path = Path(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        topology = _build(document)
+        topology = parse(document)
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}")
     except ValueError as error:
         raise LabError(f"{path}: {error}")
     except KeyError as error:
         raise LabError(f"{path}: {error} is missing")
-    topology.source = path
     if document.get("mapping"):
         topology.mapping = path.parent / document["mapping"]
     return topology
 
 
 def _build(document):
-    nodes = [Node(n["name"], int(n["number"]), int(n["dpid"], 16), n["vm"], n["vm_id"])
-             for n in document["nodes"]]
+    nodes = [_node(n) for n in document["nodes"]]
     by_name = {node.name: node for node in nodes}
     for kind in ("name", "dpid", "vm", "vm_id"):
         if len({getattr(node, kind) for node in nodes}) != len(nodes):
@@ -171,14 +210,15 @@ def _build(document):
 
     hosts = []
     for h in document["hosts"]:
-        address = ipaddress.IPv4Interface(h["address"])
-        gateway = ipaddress.IPv4Address(h["gateway"])
-        port = add_port(h["node"], ipaddress.IPv4Interface(
-            (gateway, address.network.prefixlen)))
-        host = Host(h["name"], port, address, gateway)
-        port.host = host
+        host = _host(h)
+        host.port = add_port(h["node"], ipaddress.IPv4Interface(
+            (host.gateway, host.address.network.prefixlen)))
+        host.port.host = host
+        if host.address6:
+            host.port.address6 = ipaddress.IPv6Interface(
+                (host.gateway6, host.address6.network.prefixlen))
         hosts.append(host)
-    links = []
+    links, parallel = [], {}
     for l in document["links"]:
         subnet = ipaddress.IPv4Network(l["subnet"])
         addresses = l.get("addresses") or [
@@ -186,11 +226,34 @@ def _build(document):
         a, b = (add_port(end, ipaddress.IPv4Interface((str(address), subnet.prefixlen)),
                          l.get("cost", DEFAULT_COST))
                 for end, address in zip(l["ends"], addresses))
+        if l.get("subnet6"):
+            plen = ipaddress.IPv6Network(l["subnet6"]).prefixlen
+            a.address6, b.address6 = (ipaddress.IPv6Interface((address, plen))
+                                      for address in l["addresses6"])
         a.peer, b.peer = b, a
-        links.append(Link(a, b))
+        ends = frozenset(l["ends"])
+        parallel[ends] = parallel.get(ends, 0) + 1
+        links.append(Link(a, b, parallel[ends]))
     base = 0
     for node in nodes:
         node.rfvs_base = base
         base += len(node.ports)
     return Topology(document["name"], document.get("about", ""), document.get("routing"),
-                    nodes, hosts, links)
+                    nodes, hosts, links, ipv6=bool(document.get("ipv6")),
+                    light=bool(document.get("light")))
+
+
+def _node(n):
+    loopbacks = [ipaddress.ip_address(n[key]) for key in ("loopback", "loopback6")
+                 if n.get(key)]
+    return Node(n["name"], int(n["number"]), int(n["dpid"], 16), n["vm"], n["vm_id"],
+                label=n.get("label", ""), loopbacks=loopbacks)
+
+
+def _host(h):
+    host = Host(h["name"], None, ipaddress.IPv4Interface(h["address"]),
+                ipaddress.IPv4Address(h["gateway"]))
+    if h.get("address6"):
+        host.address6 = ipaddress.IPv6Interface(h["address6"])
+        host.gateway6 = ipaddress.IPv6Address(h["gateway6"])
+    return host

@@ -14,6 +14,7 @@ sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 from rflab import lab as labs  # noqa: E402
 from rflab.cli import wait_until_routed  # noqa: E402
+from rflab.labcheck import Checker  # noqa: E402
 from rflab.topology import load  # noqa: E402
 from rflab.verify import Verifier  # noqa: E402
 
@@ -47,6 +48,37 @@ def make_lab():
     if os.environ.get("RF_KEEP") != "1":
         for run_dir in made:
             labs.down(run_dir)
+
+
+def bring_up_lab(run_dir, topology):
+    """As scripts/lab does: until kernels, switches and hosts agree."""
+    labs.down(run_dir)
+    lab = labs.create(run_dir, topology)
+    for _, phase in lab.phases():
+        phase()
+    checker, seconds = Checker(lab), 60 + 3 * len(topology.nodes)
+    checker.wait_converged(seconds)
+    checker.wait_installed(seconds)
+    checker.wait_reached(seconds)
+    lab.mark_converged()
+    return lab
+
+
+def _lab_of(run_dir):
+    yield lambda topology: bring_up_lab(run_dir, topology)
+    if os.environ.get("RF_KEEP") != "1":
+        labs.down(run_dir)
+
+
+@pytest.fixture
+def lab_of():
+    """lab_of(topology): a lab for one test; a second one takes the place of the first."""
+    yield from _lab_of("/run/routeflow-tlab")
+
+
+@pytest.fixture(scope="module")
+def lab_of_module():
+    yield from _lab_of("/run/routeflow-tlabm")
 
 
 @pytest.fixture(scope="session")

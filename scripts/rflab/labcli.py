@@ -1,0 +1,199 @@
+"""The command line of scripts/lab (which has built by now)."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from . import cli, graphfile, plan, shapes
+from . import lab as labs
+from .labcheck import Checker, as_json, some_of
+from .system import LabError
+from .topology import load, parse
+
+DEFAULT_RUN = "/run/routeflow-lab"
+NODE_MB = {False: 24, True: 18}  # A router with its switch and host; docs/lab.md.
+
+EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
+or one that a lab made, edited).  Or one of: {shapes.SHAPES}.
+RF_RUN names the folder of the lab, {DEFAULT_RUN}; each folder is a lab of its own."""
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="scripts/lab", epilog=EPILOG, description="Brings up an emulated network of "
+        "any shape, routed by the platform, and compares it with what must be there.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="bring a network up", epilog=EPILOG)
+    up.add_argument("file", metavar="FILE")
+    up.add_argument("--routing", choices=plan.PROTOCOLS, default="ospf")
+    up.add_argument("--ipv6", action="store_true", help="IPv6 beside IPv4")
+    up.add_argument("--light", action="store_true",
+                    help="network namespaces in the place of LXC containers")
+    up.add_argument("--no-wait", action="store_true",
+                    help="return when all is started, before it routes")
+    check = commands.add_parser("check", help="compare oracle, kernels and switches")
+    check.add_argument("--json", metavar="FILE", help="write the results there; - is stdout")
+    commands.add_parser("status", help="what is up")
+    commands.add_parser("down", help="remove it")
+    execute = commands.add_parser("exec", help="a command in a host (h3) or router (n3)")
+    execute.add_argument("name")
+    execute.add_argument("argv", nargs=argparse.REMAINDER)
+    rfctl = commands.add_parser("rfctl", help="rfctl of this lab")
+    rfctl.add_argument("argv", nargs=argparse.REMAINDER)
+    link = commands.add_parser("link", help="pull a cable (n1-n2), or put it back")
+    link.add_argument("name")
+    link.add_argument("state", choices=("up", "down"))
+    return top
+
+
+def read(arguments):
+    """(topology, notes) of what `up` was given."""
+    text = arguments.file
+    if text.endswith(".json"):
+        return load(text), []
+    graph = shapes.parse(text) if shapes.is_shape(text) else graphfile.load(text)
+    return parse(plan.document(graph, arguments.routing, arguments.ipv6,
+                               arguments.light)), graph.notes
+
+
+def require_memory(topology):
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) // 1024
+    wanted = len(topology.nodes) * NODE_MB[topology.light]
+    if wanted > free:
+        raise LabError(f"{topology.name}: {len(topology.nodes)} nodes take about {wanted} "
+                       f"MB, and {free} MB are free")
+
+
+def up(run_dir, arguments):
+    topology, notes = read(arguments)
+    for note in notes:
+        cli.say(f"note: {note}")
+    require_memory(topology)
+    labs.lock(run_dir)
+    progress = cli.Progress()
+    cli.say(f"{topology.name}: {topology.about}")
+    if labs.is_up(run_dir):
+        progress.phase("taking the old one down", lambda: labs.down(run_dir) and None)
+    lab = labs.create(run_dir, topology)
+    try:
+        for what, function in lab.phases():
+            progress.phase(what, function)
+        if not arguments.no_wait and topology.routing:
+            wait(lab, progress)
+    except LabError as error:
+        raise LabError(f"{error}\n(what runs is left to be looked at: logs in {run_dir}/log;"
+                       " scripts/lab down removes it)")
+    lab.mark_converged()
+    cli.say(f"Up in {progress.total():.1f} s, in {run_dir}: mapping, keys and options in "
+            "config and keys, routers in lxc.")
+    return 0
+
+
+def wait(lab, progress):
+    checker = Checker(lab)
+    seconds = 60 + 2 * len(lab.topology.nodes)
+    for what, function in (("kernels have all routes", checker.wait_converged),
+                           ("switches have all flows", checker.wait_installed),
+                           ("hosts reach each other", checker.wait_reached)):
+        progress.phase(what, lambda: function(seconds))
+
+
+def check(run_dir, arguments):
+    lab = labs.Lab.opened(run_dir)
+    out = sys.stderr if arguments.json == "-" else sys.stdout
+
+    def report(result):
+        print(f"{'PASS' if result.passed else 'FAIL'}  {result.check:<40} "
+              f"{result.seconds:6.2f} s  "
+              f"{result.words if result.passed else some_of(result.differences)}",
+              file=out, flush=True)
+
+    results = Checker(lab).all(report)
+    if arguments.json == "-":
+        sys.stdout.write(as_json(lab, results))
+    elif arguments.json:
+        Path(arguments.json).write_text(as_json(lab, results), encoding="utf-8")
+    failed = sum(not result.passed for result in results)
+    print(f"{'FAIL' if failed else 'PASS'}: {lab.topology.name}, {lab.topology.about}"
+          + (f"; {failed} checks fail" if failed else ""), file=out)
+    return 1 if failed else 0
+
+
+def status(run_dir):
+    lab = labs.Lab.opened(run_dir)
+    cli.say(f"{lab.topology.name}: {lab.topology.about}; {run_dir}, up for "
+            f"{time.time() - lab.state['started']:.0f} s")
+    for line in sorted(memory(lab).items(), key=lambda item: -item[1]):
+        cli.say(f"  {line[0]:<14} {line[1]:8.1f} MB")
+    done = lab.daemons.rfctl("show", "status", check=False)
+    cli.say((done.stdout or done.stderr).rstrip())
+    return done.returncode
+
+
+def memory(lab):
+    """{program: MB, proportional set size} of all processes of this lab."""
+    found = {}
+    for pid in lab.instance.processes():
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text(
+                    encoding="ascii").splitlines():
+                if line.startswith("Pss:"):
+                    found[name] = found.get(name, 0) + int(line.split()[1]) / 1024
+        except OSError:
+            continue
+    return found
+
+
+def execute(run_dir, name, argv):
+    lab = labs.Lab.opened(run_dir)
+    nodes = {key: node for node in lab.topology.nodes
+             for key in (node.label, node.vm, node.name)}
+    hosts = {host.name: host for host in lab.topology.hosts}
+    argv = argv or ["bash"]
+    if name in nodes:
+        line = lab.containers.command(nodes[name], *argv)
+    elif name in hosts:
+        line = lab.instance.inside(lab.network.host_netns(hosts[name]), *argv)
+    else:
+        raise LabError(f"no host or router {name}")
+    os.execvp(line[0], [str(word) for word in line])
+
+
+def set_link(run_dir, name, state):
+    """Remembered, so that `check` knows what to expect."""
+    lab = labs.Lab.opened(run_dir)
+    link = lab.topology.link(name)
+    lab.network.set_link(link, state == "up")
+    down = set(lab.state.get("down", ())) - {link.name}
+    lab.save(down=sorted(down | ({link.name} if state == "down" else set())))
+    cli.say(f"link {link.name} is {state}")
+    return 0
+
+
+def main(words):
+    arguments = parser().parse_args(words)
+    run_dir = os.environ.get("RF_RUN", DEFAULT_RUN)
+    if os.geteuid() != 0:
+        raise LabError("this needs root: it makes network namespaces and containers")
+    return {"up": lambda: up(run_dir, arguments), "check": lambda: check(run_dir, arguments),
+            "status": lambda: status(run_dir), "down": lambda: cli.down(run_dir),
+            "exec": lambda: execute(run_dir, arguments.name, arguments.argv),
+            "rfctl": lambda: cli.rfctl(run_dir, arguments.argv),
+            "link": lambda: set_link(run_dir, arguments.name, arguments.state),
+            }[arguments.command]()
+
+
+def run(words):
+    try:
+        return main(words)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted; scripts/lab down removes what was made", file=sys.stderr)
+        return 130

@@ -1,0 +1,105 @@
+"""The same routers without LXC: a network namespace, and a root of its own for files.
+
+The files, lxc/init, the suite and rfclient are those of a container; what is missing are
+control groups and limits of capabilities.  One call each makes all interfaces and all
+ports of RFVS, so that fifty routers start in seconds.
+"""
+
+from .lxc import Containers
+from .net import MANAGEMENT_BRIDGE
+from .system import LabError
+from .topology import RFVS_BRIDGE
+
+SYSCTLS = {"net/ipv4/ip_forward": 1, "net/ipv4/conf/all/rp_filter": 0,
+           "net/ipv4/conf/default/rp_filter": 0, "net/ipv4/icmp_ratelimit": 0,
+           "net/ipv4/fib_multipath_hash_policy": 1, "net/ipv4/igmp_max_memberships": 4096}
+SYSCTLS6 = {"net/ipv6/conf/all/forwarding": 1, "net/ipv6/fib_multipath_hash_policy": 1,
+            "net/ipv6/icmp/ratelimit": 0}
+# A root as lxc/rfvm.conf.in gives it to a container.
+ENTER = """
+set -eu
+cd "$1"
+mount --bind /usr usr
+mount --bind /etc/alternatives etc/alternatives
+mount --bind "$2" opt/routeflow
+mount --rbind /dev dev
+mount -t proc proc proc
+for directory in run tmp var/tmp; do mount -t tmpfs tmpfs $directory; done
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$3" container=light \
+    chroot . /bin/bash /etc/routeflow/init
+"""
+
+
+class LightContainers(Containers):
+    def netns(self, node):
+        return f"{self.instance.netns}-{node.vm}"
+
+    def _config(self, node):
+        return "# A network namespace: see rflab/light.py\n"
+
+    def start_all(self):
+        nodes = self.topology.nodes
+        for node in nodes:
+            self.network.add_netns(self.netns(node), ipv6=self.topology.ipv6)
+        self.network.batch(self.instance.netns, [
+            line for node in nodes for line in self._links(node)])
+        self._plug()
+        for node in nodes:
+            self._prepare(node)
+            self._enter(node)
+
+    def _links(self, node):
+        ns, mac = self.netns(node), bytes.fromhex(node.vm_id).hex(":")
+        yield (f"link add {node.vm}.0 type veth peer name eth0 address {mac} netns {ns}")
+        yield f"link set {node.vm}.0 master {MANAGEMENT_BRIDGE} up"
+        for port in node.ports:
+            yield (f"link add {port.rfvs_interface} type veth peer name "
+                   f"{port.vm_interface} address {port.mac} netns {ns}")
+            yield f"link set {port.rfvs_interface} arp off up"
+
+    def _plug(self):
+        self.ovs.add_ports(RFVS_BRIDGE, [(port.rfvs_interface, node.rfvs_base + port.number)
+                                         for node in self.topology.nodes
+                                         for port in node.ports])
+
+    def _prepare(self, node):
+        address = f"{self.network.vm_address(node)}/{self.network.management.prefixlen}"
+        lines = ["link set lo up", f"addr add {address} dev eth0", "link set eth0 up"]
+        if not self.topology.routing:
+            lines += [f"addr add {port.address} dev {port.vm_interface}"
+                      for port in node.ports]
+        self.network.batch(self.netns(node), lines)
+        values = {**SYSCTLS, **(SYSCTLS6 if self.topology.ipv6 else {})}
+        script = [f"echo {value} >/proc/sys/{name}" for name, value in values.items()]
+        # See lxc/attach-ports for why the offload has to go.
+        script += [f"ethtool -K {port.vm_interface} tx off >/dev/null"
+                   for port in node.ports]
+        self.instance.run("sh", "-ec", "\n".join(script), netns=self.netns(node))
+
+    def _enter(self, node):
+        self.instance.spawn(node.vm, "unshare", "--mount", "--pid", "--fork",
+                            "--kill-child", "--propagation", "private", "sh", "-c", ENTER,
+                            "enter", self.rootfs(node), self.instance.dir / "bin",
+                            f"RF_LAB={self.instance.dir}", netns=self.netns(node))
+
+    def _init_pid(self, node):
+        """The first process of the router, seen from outside."""
+        pid = (self.instance.dir / "pid" / node.vm).read_text(encoding="ascii").strip()
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+                return int(children.read().split()[0])
+        except (OSError, IndexError):
+            raise LabError(f"router {node.vm} does not run, see "
+                           f"{self.instance.dir}/log/{node.vm}.log")
+
+    def start(self, node):
+        self._enter(node)
+
+    def stop(self, node, kill=False):
+        pid = int((self.instance.dir / "pid" / node.vm).read_text(encoding="ascii"))
+        self.instance.kill_processes([pid])
+
+    def command(self, node, *argv):
+        """The command line that runs argv in such a router."""
+        return ["nsenter", "-t", str(self._init_pid(node)), "--net", "--mount", "--pid",
+                "--root", "--wd=/", "--", *map(str, argv)]

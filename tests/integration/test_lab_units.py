@@ -1,0 +1,269 @@
+"""What scripts/lab computes before it makes anything: maps, addresses, routes, walks.
+No root is needed."""
+
+import ipaddress
+import json
+
+import pytest
+
+from rflab import graphfile, labcheck, oracle, plan, shapes, suite, topology, trace
+from rflab.system import CHECKOUT, LabError
+
+ZOO = """# A comment
+Creator "somebody"
+graph [
+  directed 0
+  DateModifier "="
+  node_default [
+  ]
+  node [
+    id 0
+    label "S&#227;o Paulo"
+    Longitude -46.6
+    Internal 1
+  ]
+  node [ id 1 label "Rio" ]
+  node [ id 2 label "Rio" ]
+  node [ id 3 label "" hyperedge 1 ]
+  node [ id 4 label "Alone" ]
+  edge [ source 0 target 1 LinkLabel "1 Gbit/s" ]
+  edge [ source 0 target 1 ]
+  edge [ source 1 target 1 ]
+  edge [ source 2 target 3 cost 7 ]
+]
+"""
+
+
+def load(tmp_path, text, name="map.gml"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return graphfile.load(path)
+
+
+def refusal(tmp_path, text, name="map.gml"):
+    with pytest.raises(LabError) as error:
+        load(tmp_path, text, name)
+    return str(error.value).removeprefix(f"{tmp_path}/")
+
+
+def test_gml_oddities_of_the_zoo_are_kept_or_noted_with_their_line(tmp_path):
+    graph = load(tmp_path, ZOO)
+    assert [p.label for p in graph.places] == ["São Paulo", "Rio", "Rio#2", "3", "Alone"]
+    assert [(s.a, s.b, s.cost) for s in graph.spans] == [(0, 1, None), (0, 1, None),
+                                                         (2, 3, 7)]
+    assert graph.notes == [
+        'map.gml:15: a node with the label "Rio" again; it is "Rio#2" here',
+        'map.gml:20: a link from "Rio" to itself is left out',
+        'map.gml:17: "Alone" has no links',
+        "map.gml: disconnected parts of 2, 2 nodes; hosts reach each other within their part"]
+
+
+@pytest.mark.parametrize("text, said", [
+    ("graph [ node [ id 0 ] edge [ source 0 target 9 ] ]",
+     "map.gml:1: a link to node 9, which is not there"),
+    ("graph [\n node [ id 0 ]\n node [ id 0 ]\n]",
+     "map.gml:3: a second node with id 0; the first is in line 2"),
+    ("graph [\n node [ label \"x\" ]\n]", "map.gml:2: a node has no id"),
+    ("graph [\n\n]", "map.gml:1: the graph has no nodes"),
+    ("graph [\n node [ id 0 \n", "map.gml:2: the list that begins here has no end"),
+    ("graph [\n node [ id 0 label \"x ]\n]\n",
+     "map.gml:2: a text that begins here has no end"),
+    ("graph [ node [ id 0 ] ]\n graph [ ]", "map.gml:2: 2 graphs where one was expected"),
+    ("\n5 6", "map.gml:2: a key was expected, not 5"),
+    ("hello", "map.gml:1: hello has no value"),
+    ("", "map.gml:1: 0 graphs where one was expected"),
+    ("graph [ node [ id 0 ] node [ id 1 ]\n edge [ source 0 target 1 cost 0 ] ]",
+     "map.gml:2: cost 0 is none of 1..65535"),
+    ("graph [ node [ id 0 ]\n edge [ source 0 ] ]", "map.gml:2: a link has no target"),
+])
+def test_gml_that_is_no_network_is_refused_with_its_line(tmp_path, text, said):
+    assert refusal(tmp_path, text) == said
+
+
+GRAPHML = """<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key attr.name="label" attr.type="string" for="node" id="d33" />
+  <key attr.name="LinkLabel" attr.type="string" for="edge" id="d34" />
+  <graph edgedefault="undirected">
+    <data key="d0">x</data>
+    <node id="0"><data key="d33">Wien</data></node>
+    <node id="1"><data key="d33">Graz &amp; more</data></node>
+    <edge source="0" target="1"><data key="d34">10G</data></edge>
+    <edge source="1" target="0"/>
+  </graph>
+</graphml>
+"""
+
+
+def test_graphml_nodes_and_parallel_links(tmp_path):
+    graph = load(tmp_path, GRAPHML, "map.graphml")
+    assert [p.label for p in graph.places] == ["Wien", "Graz & more"]
+    assert [(s.a, s.b) for s in graph.spans] == [(0, 1), (1, 0)]
+    assert graph.notes == []
+
+
+def test_a_directed_map_draws_each_link_twice(tmp_path):
+    both = GRAPHML.replace("undirected", "directed")
+    assert len(load(tmp_path, both, "map.graphml").spans) == 1
+    twice = "graph [ directed 1 node [ id 0 ] node [ id 1 ] " + \
+        "edge [ source 0 target 1 ] " * 2 + "edge [ source 1 target 0 ] " * 2 + "]"
+    assert len(load(tmp_path, twice).spans) == 2
+
+
+@pytest.mark.parametrize("change, said", [
+    (("</graph>", ""), "map.graphml:12: mismatched tag"),
+    (('target="0"', 'target="7"'), "map.graphml:10: a link to node 7, which is not there"),
+    (("graph ", "tree "), "map.graphml:11: mismatched tag"),
+    (("<?xml version=\"1.0\" encoding=\"utf-8\"?>",
+      '<!DOCTYPE a [<!ENTITY b "c">]>'), "map.graphml:1: entities of its own are not read"),
+])
+def test_graphml_that_is_no_network_is_refused_with_its_line(tmp_path, change, said):
+    assert refusal(tmp_path, GRAPHML.replace(*change), "map.graphml") == said
+
+
+def test_text_in_latin1_and_missing_files(tmp_path):
+    text = 'graph [ node [ id 0 label "Köln" ] ]'.encode("latin-1")
+    assert load(tmp_path, text).places[0].label == "Köln"
+    with pytest.raises(LabError, match="No such file"):
+        graphfile.load(tmp_path / "none.gml")
+
+
+@pytest.mark.parametrize("name, nodes, links", [
+    ("abilene", 11, 14), ("nsfnet", 13, 15), ("garr199901", 16, 18)])
+def test_the_maps_of_the_project(name, nodes, links):
+    graph = graphfile.load(CHECKOUT / f"config/topologies/{name}.gml")
+    assert (len(graph.places), len(graph.spans)) == (nodes, links)
+    assert len(graph.parts()) == 1 and not graph.notes
+
+
+@pytest.mark.parametrize("text, nodes, links", [
+    ("ring:8", 8, 8), ("line:1", 1, 0), ("grid:4x3", 12, 17), ("fattree:4", 20, 32)])
+def test_shapes(text, nodes, links):
+    graph = shapes.parse(text)
+    assert (len(graph.places), len(graph.spans)) == (nodes, links)
+    assert len(graph.parts()) == 1
+
+
+@pytest.mark.parametrize("text", ["ring:2", "ring:", "grid:4", "fattree:3", "line:0"])
+def test_shapes_that_are_none(text):
+    with pytest.raises(LabError):
+        shapes.parse(text)
+
+
+def lab(shape, routing="ospf", ipv6=True):
+    return topology.parse(plan.document(shapes.parse(shape), routing, ipv6))
+
+
+def test_names_addresses_and_keys_are_unique_in_a_large_lab():
+    graph = lab("grid:25x20", "ibgp")
+    ports = graph.ports()
+    addresses = [a.ip for p in ports for a in p.addresses] + [
+        a.ip for h in graph.hosts for a in h.addresses] + [
+        a for n in graph.nodes for a in n.loopbacks]
+    for values in (addresses, [p.mac for p in ports], [p.name for p in ports],
+                   [p.rfvs_interface for p in ports], [n.vm_id for n in graph.nodes]):
+        assert len(set(values)) == len(values)
+    networks = sorted({a.network for p in ports for a in p.addresses if a.version == 4})
+    assert not any(a.overlaps(b) for a, b in zip(networks, networks[1:]))
+    assert not any(n.overlaps(ipaddress.ip_network("10.254.0.0/16")) for n in networks)
+
+
+def test_a_document_survives_its_file(tmp_path):
+    document = plan.document(shapes.parse("ring:3"), "ibgp", True, True)
+    path = tmp_path / "topology.json"
+    path.write_text(json.dumps(document))
+    again = topology.load(path)
+    assert again.ipv6 and again.light and again.document == document
+    assert again.nodes[2].loopbacks == topology.parse(document).nodes[2].loopbacks
+
+
+def test_rip_refuses_networks_wider_than_it_reaches():
+    with pytest.raises(LabError, match="wider"):
+        plan.document(shapes.parse("line:16"), "rip")
+    plan.document(shapes.parse("line:15"), "rip")
+
+
+def test_oracle_ring_has_two_ways_to_the_far_side_only():
+    routes = oracle.routes(lab("ring:4"), family=6)["n1"]
+    far = ipaddress.ip_network("fd00:172:3::/64")
+    assert routes[far] == {("fe80::ff:fe02:2", "eth2"), ("fe80::ff:fe04:3", "eth3")}
+    assert sorted(len(hops) for hops in routes.values()) == [1, 1, 1, 1, 2]
+
+
+def test_oracle_counts_hops_for_rip_and_bgp_and_costs_for_ospf():
+    for routing, hops in (("ospf", "eth3"), ("rip", "eth2"), ("bgp", "eth2")):
+        document = plan.document(shapes.parse("ring:3"), routing)
+        document["links"][0]["cost"] = 1000
+        routes = oracle.routes(topology.parse(document))["n1"]
+        assert {interface for _, interface in
+                routes[ipaddress.ip_network("172.16.2.0/24")]} == {hops}
+
+
+def test_oracle_uses_all_parallel_links(tmp_path):
+    graph = load(tmp_path, "graph [ node [ id 0 ] node [ id 1 ] "
+                 + "edge [ source 0 target 1 ] " * 5 + "]")
+    routes = oracle.routes(topology.parse(plan.document(graph)))["n1"]
+    assert len(routes[ipaddress.ip_network("172.16.2.0/24")]) == 5
+
+
+def test_oracle_leaves_out_a_link_that_is_down():
+    ring = lab("ring:3")
+    routes = oracle.routes(ring, down=ring.links[:1])["n1"]
+    assert routes[ipaddress.ip_network("172.16.2.0/24")] == {("10.0.3.1", "eth3")}
+    assert oracle.parts(ring, ring.links[:2])["n1"] != \
+        oracle.parts(ring, ring.links[:2])["n2"]
+
+
+@pytest.mark.parametrize("routing", list(plan.PROTOCOLS))
+def test_each_protocol_has_a_file_for_each_of_its_daemons(routing):
+    graph = lab("ring:3", routing)
+    files = suite.files(graph, graph.nodes[0])
+    for daemon in suite.daemons(graph):
+        assert f"{daemon}.conf" in files
+        assert files[f"{daemon}.conf"].startswith("hostname rfvm1\n")
+
+
+def test_trace_is_read_as_ovs_prints_it():
+    text = """Flow: ip,in_port=1
+
+bridge("n1")
+------------
+ 0. ip,in_port=1,dl_dst=02:00:00:01:00:01, priority 4096, cookie 0x52465f0100000007
+    goto_table:1
+ 1. ip,nw_dst=172.16.2.0/24, priority 280, cookie 0x52465f0100000005
+    group:2204
+     -> using bucket 1
+    bucket 1
+            set_field:02:00:00:01:00:02->eth_src
+            set_field:02:00:00:02:00:02->eth_dst
+            dec_ttl
+            output:2
+
+Final flow: ip,in_port=1
+Megaflow: recirc_id=0
+Datapath actions: set(eth(src=02:00:00:01:00:02)),2
+"""
+    assert trace.parse(text) == trace.Step("2", "02:00:00:01:00:02", "02:00:00:02:00:02", 1)
+    punted = trace.parse("\n    meter:1\n    CONTROLLER:65535\n\nFinal flow: x")
+    assert punted.punted and punted.output is None
+    with pytest.raises(LabError, match="leaves twice"):
+        trace.parse("\n    output:1\n    output:2\n\nFinal flow: x")
+
+
+def test_kernel_routes_of_both_families_are_read():
+    kernel = labcheck.Kernel.parse("""[{"dst":"default","gateway":"10.0.1.2","dev":"eth2"},
+ {"dst":"192.168.0.2","protocol":"ospf","gateway":"10.0.1.2","dev":"eth2"},
+ {"dst":"10.0.1.0/30","protocol":"kernel","dev":"eth2"},
+ {"type":"blackhole","dst":"10.9.0.0/16","protocol":"static"}]
+@
+[{"dst":"default","protocol":"ospf","nexthops":[
+  {"gateway":"fe80::1","dev":"eth2","weight":1,"flags":[]},
+  {"gateway":"fe80::2","dev":"eth3","weight":1,"flags":["dead","linkdown"]}]}]
+@
+[{"dst":"fe80::1","dev":"eth2","lladdr":"02:00:00:00:00:01","state":["STALE"]},
+ {"dst":"10.0.1.9","dev":"eth2","state":["FAILED"]}]""")
+    assert kernel.routes == {
+        ipaddress.ip_network("0.0.0.0/0"): {("10.0.1.2", "eth2")},
+        ipaddress.ip_network("192.168.0.2/32"): {("10.0.1.2", "eth2")},
+        ipaddress.ip_network("::/0"): {("fe80::1", "eth2")}}
+    assert kernel.neighbours == {("fe80::1", "eth2"): "02:00:00:00:00:01"}
