@@ -162,6 +162,7 @@ static bool dp_send(struct server_dp *dp)
         return false; /* The same as below, for the many without a VM. */
     }
     bool sent = dp->peer && dp->connected && ipc_peer_batch_room(dp->peer) &&
+                !proxy_is_reporting(dp->server, dp->ct_id) &&
                 fill(dp, rib_of(dp), &out) &&
                 /* If not, the session is about to end: the next one starts afresh. */
                 !ipc_peer_batch_send(dp->peer, dp->id, &out);

@@ -19,6 +19,13 @@ struct server_proxy *proxy_find(struct server *s, uint32_t ct_id)
     return proxy;
 }
 
+bool proxy_is_reporting(struct server *s, uint32_t ct_id)
+{
+    const struct server_proxy *proxy = proxy_find(s, ct_id);
+
+    return proxy && !proxy->synced && loop_now() < proxy->since + s->config.classify_ms;
+}
+
 void proxy_listen(struct server *s, uint32_t ct_id)
 {
     struct server_proxy *proxy = proxy_find(s, ct_id);

@@ -274,6 +274,8 @@ void dp_destroy_all(struct server *);
 void proxy_peer_up(struct server *, struct ipc_peer *);
 void proxy_peer_down(struct server *, struct ipc_peer *, const char *reason);
 struct server_proxy *proxy_find(struct server *, uint32_t ct_id);
+/* It is still telling what it has: classes of ports are not known yet. */
+bool proxy_is_reporting(struct server *, uint32_t ct_id);
 /* A datapath has come or is given up: its links are looked at again, in a while. */
 void proxy_listen(struct server *, uint32_t ct_id);
 void proxy_destroy_all(struct server *);

@@ -226,10 +226,10 @@ def test_class_of_a_link_port_is_taken_from_the_file_and_given_back(net, word, n
 
 
 def test_class_of_a_row_that_is_new_holds_from_its_first_moment(net):
-    """The mapping frame was seen before: the row is active as soon as it is there."""
+    """rfvs was restarted and told what it knows: the row is active as soon as it is."""
     in_place(net.server.mapping, without(MAPPING, "2a0a0a0a0a0,1"))
     net.bus.until("the port leaves", lambda: 1 not in net.proxy.plane(5).of("port"))
-    net.vs.seen(A, 1, 1)
+    net.vs.restart()
     net.until_log("is kept until its ports are associated")
     since = len(net.proxy.plane(5).history)
     in_place(net.server.mapping, with_classes(port_5_1="blocked"))
