@@ -2,11 +2,6 @@
  *
  * On a new connection the switch is first asked what it is and how many meters it has,
  * then its meters, groups and flow entries are read back; the same again from time to
- * time.  In between, the counters of the leak entries are read and those of table 0
- * counted every second.
- * time.  In between, the counters of the leak entries are read every second, by a
- * request that travels with the LLDP frames of that second.
->>>>>>> scale
  * time.  In between, every second, the counters of the leak entries are read, and some
  * entries counted of which none may vanish.
  *
@@ -29,9 +24,11 @@
 #define LEAKS_MS 1000
 
 /* The next audit: soon if that costs little, so that an entry which somebody deleted by
- * hand is back after seconds; what takes long is done for 2 % of the time. */
+ * hand is back after seconds; what takes long is done for 2 % of the time, and 50
+ * switches a second are enough. */
 #define INTERVAL_MIN_MS 5000
 #define INTERVAL_FACTOR 50
+#define INTERVAL_PER_DATAPATH_MS 20
 
 static struct buf *request(struct datapath *dp, uint32_t *ret_xid)
 {
@@ -82,9 +79,13 @@ static void audit_start(struct datapath *dp, int64_t now)
 
 /* Up to an eighth shorter, differently for each switch: those that came together are
  * not read together for ever. */
-static int64_t next_interval(const struct datapath *dp)
+static int64_t next_interval(const struct datapath *dp, int64_t took)
 {
-    const int64_t interval = dp->proxy->config.audit_interval_ms;
+    const int64_t cheap =
+        MAX(INTERVAL_FACTOR * took,
+            INTERVAL_PER_DATAPATH_MS * (int64_t)HASH_COUNT(dp->proxy->datapaths));
+    const int64_t interval =
+        MIN(dp->proxy->config.audit_interval_ms, MAX(INTERVAL_MIN_MS, cheap));
 
     return interval - (int64_t)(hash_u64(dp->id) % (uint64_t)(interval / 8 + 1));
 }
@@ -96,9 +97,7 @@ static void audit_finish(struct datapath *dp)
     const size_t n = recon_audit_end(dp->recon);
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at =
-        now + MIN(next_interval(dp),
-                  MAX(INTERVAL_MIN_MS, INTERVAL_FACTOR * (now - audit->started_at)));
+    audit->next_at = now + next_interval(dp, now - audit->started_at);
     dp->counters.audits++;
     log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
               (long long)(now - audit->started_at), n);
@@ -143,54 +142,37 @@ static void audit_advance(struct datapath *dp)
     }
 }
 
-static void count_entries(struct datapath *dp, struct audit_watch *watch,
-                          uint8_t table_id, uint64_t cookie, uint64_t cookie_mask)
+static void poll(struct datapath *dp, struct audit_watch *watch, uint8_t table_id,
+                 enum pipeline_sort sort)
 {
-    struct of_flow_request ours;
+    struct of_flow_request entries;
 
-    of_flow_request_init(&ours);
-    ours.table_id = table_id;
-    ours.cookie = cookie;
-    ours.cookie_mask = cookie_mask;
+    of_flow_request_init(&entries);
+    entries.table_id = table_id;
+    entries.cookie = pipeline_cookie(sort);
+    entries.cookie_mask = UINT64_MAX; /* Open vSwitch has an index of whole cookies. */
     struct buf *out = request(dp, &watch->xid);
-    of_put_aggregate_request(out, watch->xid, &ours);
+    of_put_aggregate_request(out, watch->xid, &entries);
 }
 
-/* Without its table 0 a switch loses its links after seconds, and without its FIB there
- * is no slow path either: somebody who empties a table is to be noticed before.  Open
- * vSwitch has an index of whole cookies, so that the FIB need not be short for this. */
-static void poll_watches(struct datapath *dp)
+/* Without its table 0 a switch loses its links after seconds, and without the last
+ * entry of its FIB there is no slow path: somebody who empties a table is noticed
+ * before. */
+void audit_leaks(struct datapath *dp, int64_t now)
 {
     struct audit *audit = &dp->audit;
     const uint64_t changes = recon_changes(dp->recon);
 
-    if (audit->watches[AUDIT_WATCH_ADMIT].xid || audit->watches[AUDIT_WATCH_MISS].xid) {
-        return;
-    }
-    audit->watch_changed = changes != audit->watch_changes;
-    audit->watch_changes = changes;
-    count_entries(dp, &audit->watches[AUDIT_WATCH_ADMIT], PIPELINE_ADMIT,
-                  PIPELINE_COOKIE, PIPELINE_COOKIE_MASK);
-    count_entries(dp, &audit->watches[AUDIT_WATCH_MISS], PIPELINE_FIB,
-                  pipeline_cookie(PIPE_MISS), UINT64_MAX);
-}
-
-void audit_leaks(struct datapath *dp, int64_t now)
-{
-    struct of_flow_request leaks;
-
-    if (dp->audit.phase != AUDIT_IDLE || now < dp->audit.leaks_at ||
-        dp->audit.leaks_xid) {
+    if (audit->phase != AUDIT_IDLE || now < audit->leaks_at || audit->leaks.xid ||
+        audit->miss.xid) {
         return; /* Busy, not yet, or the last answer is not here. */
     }
     /* Not a full second: the next frames shall not find that it is still too early. */
-    dp->audit.leaks_at = now + LEAKS_MS - LEAKS_MS / 8;
-    of_flow_request_init(&leaks);
-    leaks.table_id = PIPELINE_ADMIT;
-    leaks.cookie = pipeline_cookie(PIPE_LEAK);
-    leaks.cookie_mask = UINT64_MAX;
-    struct buf *out = request(dp, &dp->audit.leaks_xid);
-    of_put_aggregate_request(out, dp->audit.leaks_xid, &leaks);
+    audit->leaks_at = now + LEAKS_MS - LEAKS_MS / 8;
+    audit->changed = changes != audit->changes;
+    audit->changes = changes;
+    poll(dp, &audit->leaks, PIPELINE_ADMIT, PIPE_LEAK);
+    poll(dp, &audit->miss, PIPELINE_FIB, PIPE_MISS);
     datapath_kick(dp);
 }
 
@@ -215,7 +197,6 @@ void audit_tick(struct datapath *dp, int64_t now)
         break;
     case AUDIT_IDLE:
         audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
-        poll_watches(dp);
         if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
@@ -238,26 +219,21 @@ static void read_desc(struct datapath *dp, struct cursor body)
     }
 }
 
-static void read_leaks(struct datapath *dp, struct cursor body)
+static void read_leaks(struct datapath *dp, uint64_t packet_count)
 {
-    struct of_aggregate sum;
-
-    if (of_aggregate_pull(&body, &sum) != OF_OK) {
-        return;
-    }
     /* The sum falls when an entry leaves; that says nothing of new leaks. */
-    if (sum.packet_count > dp->leaks_read) {
-        const uint64_t n = sum.packet_count - dp->leaks_read;
+    if (packet_count > dp->leaks_read) {
+        const uint64_t n = packet_count - dp->leaks_read;
         dp->counters.leaks += n;
         log_warn_limited(&dp->relay,
                          "datapath %s: %llu frames of the virtual plane on real links",
                          dp->name, (unsigned long long)n);
     }
-    dp->leaks_read = sum.packet_count;
+    dp->leaks_read = packet_count;
 }
 
-static void read_count(struct datapath *dp, struct audit_watch *watch,
-                       struct cursor body)
+static void read_poll(struct datapath *dp, struct audit_watch *watch,
+                      struct cursor body)
 {
     struct audit *audit = &dp->audit;
     struct of_aggregate sum;
@@ -265,21 +241,14 @@ static void read_count(struct datapath *dp, struct audit_watch *watch,
     if (of_aggregate_pull(&body, &sum) != OF_OK) {
         return;
     }
-    if (sum.flow_count < watch->count && !audit->watch_changed &&
-        audit->phase == AUDIT_IDLE) {
-        audit_start(dp, loop_now());
+    if (watch == &audit->leaks) {
+        read_leaks(dp, sum.packet_count);
+    }
+    /* Fewer, and not by us. */
+    if (sum.flow_count < watch->count && !audit->changed) {
+        audit->next_at = 0;
     }
     watch->count = sum.flow_count;
-}
-
-static struct audit_watch *watch_of(struct audit *audit, uint32_t xid)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(audit->watches); i++) {
-        if (audit->watches[i].xid == xid) {
-            return &audit->watches[i];
-        }
-    }
-    return NULL;
 }
 
 static enum of_err read_flows(struct datapath *dp, struct cursor body)
@@ -335,19 +304,18 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     if (!xid) {
         return; /* 0 stands for "none" here. */
     }
-    struct audit_watch *watch = watch_of(audit, xid);
+    struct audit_watch *watch = xid == audit->leaks.xid  ? &audit->leaks
+                                : xid == audit->miss.xid ? &audit->miss
+                                                         : NULL;
     if (xid == audit->desc_xid && mp->type == OFPMP_DESC) {
         slot = &audit->desc_xid;
         read_desc(dp, mp->body);
     } else if (xid == audit->features_xid && mp->type == OFPMP_METER_FEATURES) {
         slot = &audit->features_xid;
         read_features(dp, mp->body);
-    } else if (xid == audit->leaks_xid && mp->type == OFPMP_AGGREGATE) {
-        slot = &audit->leaks_xid;
-        read_leaks(dp, mp->body);
     } else if (watch && mp->type == OFPMP_AGGREGATE) {
         slot = &watch->xid;
-        read_count(dp, watch, mp->body);
+        read_poll(dp, watch, mp->body);
     } else if (xid == audit->groups_xid && mp->type == OFPMP_GROUP_DESC) {
         slot = &audit->groups_xid;
         err = read_groups(dp, mp->body);
@@ -374,13 +342,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {&audit->desc_xid,
-                               &audit->features_xid,
-                               &audit->leaks_xid,
-                               &audit->watches[AUDIT_WATCH_ADMIT].xid,
-                               &audit->watches[AUDIT_WATCH_MISS].xid,
-                               &audit->groups_xid,
-                               &audit->meters_xid};
+    uint32_t *const slots[] = {&audit->desc_xid,   &audit->features_xid,
+                               &audit->leaks.xid,  &audit->miss.xid,
+                               &audit->groups_xid, &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

@@ -55,23 +55,21 @@ struct sync {
     struct log_limit limit;
 };
 
-/* Entries that are few and quickly counted: all of table 0, the last one of table 1. */
-enum { AUDIT_WATCH_ADMIT, AUDIT_WATCH_MISS, AUDIT_N_WATCHES };
-
 enum audit_phase { AUDIT_IDLE, AUDIT_DISCOVER, AUDIT_READ };
 
 struct audit {
     enum audit_phase phase;
     int64_t progress_at; /* When something was heard last. */
-    int64_t next_at, leaks_at;
+    int64_t next_at;
     /* Requests that wait for the rest of their reply; 0: none. */
-    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid, leaks_xid;
+    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid;
     struct audit_watch {
-        uint32_t xid, count;
-    } watches[AUDIT_N_WATCHES];
-    uint64_t watch_changes; /* Of recon when entries were counted last ... */
-    bool watch_changed;     /* ... and whether there were any before. */
-    bool first;             /* On this connection. */
+        uint32_t xid, count; /* So many entries at the last answer. */
+    } leaks, miss;
+    int64_t leaks_at; /* Ask no earlier. */
+    uint64_t changes; /* Of recon when it was asked last ... */
+    bool changed;     /* ... and whether there were any before. */
+    bool first;       /* On this connection. */
     uint32_t max_meter;
     int64_t started_at;
 };
