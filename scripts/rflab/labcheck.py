@@ -225,6 +225,10 @@ class Checker:
     # ---- reachability ----
 
     def joined(self, a, b):
+        """Whether a packet from a to b must arrive; None if some do and some do not."""
+        if self.topology.routing["protocol"] == "static" and self.down:
+            return oracle.arrives(self.topology, self.wanted, a.port.node,
+                                  b.address.network)
         return self.part[a.port.node.name] == self.part[b.port.node.name]
 
     def traces(self):
@@ -234,7 +238,7 @@ class Checker:
                 for number, (a, b) in enumerate(self.topology.pairs()):
                     walk = walker.walk(a, b, family, number + 1)
                     reached += walk.arrived
-                    apart += not self.joined(a, b)
+                    apart += self.joined(a, b) is False
                     wrong = self._walk_differs(a, b, family, walk)
                     if wrong:
                         differences.append(f"{a.name}->{b.name} IPv{family}: {wrong}")
@@ -245,7 +249,8 @@ class Checker:
 
     def _walk_differs(self, a, b, family, walk):
         if not self.joined(a, b):
-            return "arrives, though no link leads there" if walk.arrived else None
+            return "arrives, though no route leads there" \
+                if walk.arrived and self.joined(a, b) is False else None
         if not walk.arrived:
             return walk.why
         network = (b.address if family == 4 else b.address6).network
@@ -262,7 +267,7 @@ class Checker:
         steps = sorted({1, len(hosts) // 2} - {0}) if len(hosts) > 1 else []
         found = {(a.name, b.name): (a, b) for step in steps
                  for a, b in zip(hosts, hosts[step:] + hosts[:step])
-                 if a is not b and self.joined(a, b)}
+                 if a is not b and self.joined(a, b) and self.joined(b, a)}
         return list(found.values())
 
     def pings(self, wait=2):

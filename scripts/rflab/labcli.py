@@ -13,7 +13,7 @@ from .system import LabError
 from .topology import load, parse
 
 DEFAULT_RUN = "/run/routeflow-lab"
-NODE_MB = {False: 24, True: 18}  # A router with its switch and host; docs/lab.md.
+NODE_MB = {False: 24, True: 20}  # A router with its switch and host; docs/lab.md.
 
 EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
 or one that a lab made, edited).  Or one of: {shapes.SHAPES}.

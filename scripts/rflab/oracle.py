@@ -18,16 +18,45 @@ def routes(topology, down=(), family=4):
     """{node name: {network: {(gateway, interface), ...}}} without connected networks.
 
     `down` are links that carry nothing; their networks are unreachable.  A gateway is
-    text; for IPv6 it is link-local, but in static routes.
+    text; for IPv6 it is link-local, but in static routes.  These lose the hops over a
+    link that is down, and find no other way.
     """
     protocol = (topology.routing or {}).get("protocol")
     dead = {port for link in down for port in (link.a, link.b)}
+    if protocol == "static" and dead:
+        return _without(routes(topology, (), family), dead)
     alive = {node.name: [port for port in node.ports if port not in dead]
              for node in topology.nodes}
     networks = [(node, network, cost) for node in topology.nodes
                 for network, cost in _networks(node, alive, family, protocol)]
     return {node.name: _routes_of(node, alive, networks, family, protocol)
             for node in topology.nodes}
+
+
+def _without(table, dead):
+    gone = {(port.node.name, port.vm_interface) for port in dead}
+    left = {name: {network: {hop for hop in hops if (name, hop[1]) not in gone}
+                   for network, hops in routes_of.items()}
+            for name, routes_of in table.items()}
+    return {name: {network: hops for network, hops in routes_of.items() if hops}
+            for name, routes_of in left.items()}
+
+
+def arrives(topology, table, source, network):
+    """Whether packets get from a node to a network: True, False, or None for some."""
+    def follow(node, path):
+        if any(address.network == network for port in node.ports
+               for address in port.addresses):
+            return {True}
+        hops = table[node.name].get(network, ())
+        if not hops or node in path:
+            return {False}
+        return set().union(*(follow(
+            node.port(int(interface.removeprefix("eth"))).peer.node, (*path, node))
+            for _, interface in hops))
+
+    found = follow(source, ())
+    return found.pop() if len(found) == 1 else None
 
 
 def _cost(port, protocol):

@@ -1,0 +1,134 @@
+"""Many equal paths: two routers joined by 16 parallel links (64 with RF_FULL=1)."""
+
+import os
+import re
+
+import pytest
+
+from rflab import graphfile, plan, topology
+from rflab.labcheck import Checker
+from rflab.probe import Probes
+from rflab.system import wait_for
+
+LINKS = 64 if os.environ.get("RF_FULL") == "1" else 16
+# Sends so many UDP packets from each of so many source ports.
+SEND = """
+import socket, sys
+target, flows, packets = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for flow in range(flows):
+    s = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", 20000 + flow))
+    for _ in range(packets):
+        s.sendto(b"x" * 100, (target, 9))
+"""
+PYTHON = ("/usr/bin/python3", "-I", "-c")
+
+
+@pytest.fixture(scope="module")
+def lab(lab_of_module, tmp_path_factory):
+    path = tmp_path_factory.mktemp("map") / "parallel.gml"
+    path.write_text("graph [ node [ id 0 ] node [ id 1 ] "
+                    + "edge [ source 0 target 1 ] " * LINKS + "]")
+    return lab_of_module(topology.parse(
+        plan.document(graphfile.load(path), ipv6=True, light=True)))
+
+
+def sent(lab):
+    """{port: packets sent} of the first switch's inter-switch ports."""
+    node = lab.topology.nodes[0]
+    text = lab.ovs.ofctl("dump-ports", lab.ovs.management(node.name))
+    counts = dict(re.findall(r'port +"?([^":]+)"?:.*\n +tx pkts=(\d+)', text))
+    return {port.number: int(counts.get(port.name, counts.get(str(port.number), 0)))
+            for port in node.ports if port.peer}
+
+
+def target_of(lab, family):
+    host = lab.topology.hosts[1]
+    return str((host.address if family == 4 else host.address6).ip)
+
+
+def sending(lab, family, flows, packets):
+    """{port: packets} of what the first host sends to the second."""
+    before = sent(lab)
+    lab.instance.run(*PYTHON, SEND, target_of(lab, family), flows, packets,
+                     netns=lab.network.host_netns(lab.topology.hosts[0]))
+    wait_for("the packets", lambda: sum(sent(lab).values()) - sum(before.values())
+             >= flows * packets, 5)
+    # LLDP runs beside: some frames a port.
+    return {port: n - before[port] for port, n in sent(lab).items() if n - before[port] > 20}
+
+
+def test_all_links_are_one_select_group(lab):
+    checker = Checker(lab)
+    for check in checker.checks():
+        result = checker.run(*check)
+        assert result.passed, result
+    node = lab.topology.nodes[0]
+    flows, groups = checker.tables(node)
+    far = {a.network for a in lab.topology.hosts[1].addresses}
+    shared = [groups[f.group] for f in flows if f.network in far]
+    assert [(g.kind, len(g.buckets)) for g in shared] == [("select", LINKS)] * 2
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_flow_keeps_its_path_and_flows_spread(lab, family):
+    assert list(sending(lab, family, 1, 500).values()) == pytest.approx([500], abs=20)
+    assert len(sending(lab, family, 8 * LINKS, 50)) > LINKS // 2
+
+
+def reordered(lab, host):
+    """TCP segments that came out of order, by this host's counters."""
+    names, values = (line.split()[1:] for line in lab.instance.run(
+        "grep", "^TcpExt", "/proc/net/netstat",
+        netns=lab.network.host_netns(host)).stdout.splitlines())
+    counters = dict(zip(names, map(int, values)))
+    return sum(counters[name] for name in ("TCPSACKReorder", "TCPTSReorder",
+                                           "TCPRenoReorder", "TCPOFOQueue"))
+
+
+def test_tcp_is_not_reordered(lab):
+    hosts = lab.topology.hosts
+    before = sum(reordered(lab, host) for host in hosts)
+    intact, _ = Probes(lab).tcp(hosts[0], hosts[1])
+    assert intact
+    assert sum(reordered(lab, host) for host in hosts) == before
+
+
+def test_a_link_that_goes_away_is_one_group_mod(lab):
+    """The first that the switch hears about its select groups after a cut is one
+    group-mod each, with one bucket less: no flow has to change."""
+    log = lab.instance.dir / "log" / "ovs-vswitchd.log"
+    node, link = lab.topology.nodes[0], lab.topology.links[-1]
+    flows, _ = Checker(lab).tables(node)
+    far = {a.network for a in lab.topology.hosts[1].addresses}
+    ids = {f.group for f in flows if f.network in far}
+    control = ("ovs-appctl", "-t", lab.instance.dir / "ovs" / "ovs-vswitchd.ctl",
+               "vlog/set")
+    at = log.stat().st_size
+    lab.instance.run(*control, "vconn:file:dbg")
+    try:
+        lab.network.set_link(link, False)
+        lab.save(down=[link.name])
+        checker = Checker(lab)
+        assert checker.run("switches", checker.switches, 15).passed
+        assert checker.run("kernels", checker.kernels, 15).passed
+    finally:
+        lab.instance.run(*control, "vconn:file:info")
+        lab.network.set_link(link, True)
+        lab.save(down=[])
+    text = log.read_text(encoding="utf-8", errors="replace")[at:]
+    for group in ids:
+        mods = re.findall(rf"received: OFPT_(GROUP|FLOW)_MOD [^\n]*\bgroup(?:_id=|:){group}\b"
+                          r"[^\n]*", text)
+        lines = re.findall(r"received: (OFPT_GROUP_MOD [^\n]*group_id="
+                           rf"{group},[^\n]*)", text)
+        assert mods[0] == "GROUP", mods
+        assert lines[0].count("bucket=") == LINKS - 1, lines[0]
+        assert len([l for l in lines if ": MOD" in l]) == 1, lines
+
+
+def test_the_link_comes_back_into_the_group(lab):
+    checker = Checker(lab)
+    for check in checker.checks():
+        result = checker.run(*check)
+        assert result.passed, result
