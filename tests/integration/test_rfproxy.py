@@ -80,7 +80,7 @@ def test_the_tables_of_a_switch_become_what_rfserver_wants(bed):
     assert flows["0 priority=16384,arp,in_port=2"][2] == "drop"
     assert all(cookie >> 32 == 0x52465f01 for _, cookie, _ in flows.values())
     groups = bed.switches.ofctl("dump-groups", "a")
-    assert "bucket=weight:3,actions=" in groups
+    assert "bucket=weight:3,watch_port:" in groups
     assert "dec_ttl,output:2" in groups
 
     bed.peer.say_and_wait(f"-fib {A} 172.31.2.0/24", f"-group {A} 3",
