@@ -177,8 +177,8 @@ def test_forged_replayed_and_relayed_lldp_make_no_link(bed):
     two.packet_in(2, good)
     bed.peer.wait_line("^LINK_DIR .* up=true", since=since)
     two.packet_in(2, good)
-    bed.wait_log("of datapath 0x0000000000000032: replayed (of datapath "
-                 "0x0000000000000031 port 1)")
+    bed.wait_log("of datapath 0x0000000000000032: replayed, expected a counter not seen "
+                 "before (of datapath 0x0000000000000031 port 1)")
     time.sleep(3.2)
     two.packet_in(1, good)
     bed.wait_log("port 1 (fake1) of datapath 0x0000000000000032: stale")
