@@ -102,8 +102,10 @@ static void audit_finish(struct datapath *dp)
     log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
               (long long)(now - audit->started_at), n);
     if (n && !audit->first) {
-        log_warn("datapath %s: %zu entries were not as they should be; repairing",
-                 dp->name, n);
+        log_warn_limited(
+            &dp->repairs,
+            "datapath %s: %zu entries were not as they should be; repairing", dp->name,
+            n);
     }
     audit->first = false;
     sync_kick(dp);

@@ -31,6 +31,7 @@ struct datapath *datapath_get(struct proxy *proxy, uint64_t dp_id)
     dp->id = dp_id;
     id_format(dp_id, dp->name);
     dp->lost_at = loop_now();
+    dp->repairs = (struct log_limit){.burst = 10, .period_ms = 600000};
     dp->probe_timer = loop_timer_create(proxy->loop, probe_timer, dp);
     sync_init(dp);
     plane_init(dp);

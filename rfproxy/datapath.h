@@ -107,6 +107,7 @@ struct datapath {
     bool status_told;
 
     struct log_limit faults, lldp, relay;
+    struct log_limit repairs; /* A switch may never obey. */
     UT_hash_handle hh;
 };
 

@@ -139,6 +139,7 @@ void sync_init(struct vswitch *vs)
 {
     vs->sync = loop_defer_create(vs->rfvs->loop, run, vs);
     vs->retry = loop_timer_create(vs->rfvs->loop, run, vs);
+    vs->repairs = (struct log_limit){.burst = 10, .period_ms = 600000};
 }
 
 void sync_uninit(struct vswitch *vs)
@@ -174,8 +175,10 @@ static void audit_end(struct vswitch *vs)
     const size_t n = entries_audit_end(vs->entries);
 
     if (n && !vs->first_audit) {
-        log_warn("rfvs %s: %zu flow entries were not as they should be; repaired",
-                 vs->name, n);
+        log_warn_limited(
+            &vs->repairs,
+            "rfvs %s: %zu flow entries were not as they should be; repaired", vs->name,
+            n);
     }
     vs->first_audit = false;
     vs->audit_xid = 0;

@@ -67,6 +67,7 @@ struct vswitch {
     struct loop_timer *status;
 
     struct log_limit faults, refusals, drops;
+    struct log_limit repairs; /* A switch may never obey. */
     UT_hash_handle hh;
 };
 

@@ -425,7 +425,7 @@ def test_a_thousand_bad_connections_give_a_handful_of_lines(rftest2, undisturbed
 
 
 def test_openflow_connections_that_say_nothing_are_ended(rftest2, undisturbed, log):
-    """More of them than a daemon keeps, and a switch gets in all the same."""
+    """More of them than rfvs keeps; who has something to say gets in all the same."""
     switches = [Switch(rftest2, port) for port in (PROXY, RFVS) for _ in range(300)]
     half = [Switch(rftest2, port) for port in (PROXY, RFVS)]
     for switch in half:
@@ -434,12 +434,15 @@ def test_openflow_connections_that_say_nothing_are_ended(rftest2, undisturbed, l
         with Switch(rftest2, PROXY) as late:
             late.handshake(0xBAD1)
             log("rfproxy").wait(rf"datapath 0x0{{12}}bad1 connected from {late.name}")
+        with Switch(rftest2, RFVS) as late:
+            late.handshake(RFVS_DPID + 9)
+            log("rfvs").wait(rf"rfvs 0x{RFVS_DPID + 9:016x} connected from {late.name}")
         assert all_closed([s.sock for s in switches + half], 14) == 602
     finally:
         for switch in switches + half:
             switch.sock.close()
     for daemon in ("rfproxy", "rfvs"):
-        log(daemon).wait(r"connection from 127\.0\.0\.\d:\d+: no hello from the peer within "
+        log(daemon).wait(r"connection from 127\.0\.0\.2:\d+: no hello from the peer within "
                          "10000 ms|connection from .* given up for a newer one")
         assert len(log(daemon).lines("connection from")) <= 2 * HANDFUL
 
