@@ -27,7 +27,7 @@ struct client {
     struct mapping *mapping;
     struct ipc_client *ipc;
     struct loop_fd *events, *dumps;
-    struct loop_timer *watch_timer, *probe_timer;
+    struct loop_timer *watch_timer, *probe_timer, *due_timer;
     struct loop_defer *send;
     bool synced;       /* The kernel was read completely, once. */
     bool resync;       /* The session has not begun its BEGIN ... END yet. */
@@ -137,13 +137,12 @@ static void on_readable(void *c, int events)
 
 /* To rfserver. */
 
-static void send_batches(void *c_)
+/* False if an event will have this called again: on_up(), on_window_open(). */
+static bool put_batches(struct client *c)
 {
-    struct client *c = c_;
-
     /* A BEGIN ... END of half the kernel's state would have rfserver drop the rest. */
     if (!c->synced || !ipc_client_is_up(c->ipc)) {
-        return;
+        return false;
     }
     if (c->resync) {
         c->resync = false;
@@ -151,26 +150,35 @@ static void send_batches(void *c_)
     }
     for (int i = 0; i < BATCHES_PER_TURN; i++) {
         if (!ipc_client_batch_room(c->ipc)) {
-            return; /* on_window_open() follows. */
+            return false;
         }
         buf_clear(&c->records);
         while (c->records.len + RECORD_MAX_LEN <= WIRE_BATCH_MAX &&
-               vm_state_put_next(c->state, &c->records)) {
+               vm_state_put_next(c->state, loop_now(), &c->records)) {
         }
         if (!c->records.len) {
-            return;
+            break;
         }
         int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
         if (error) {
             /* What is in the batch is marked as told: say everything again. */
             log_warn("a batch was not taken: %s", strerror(error));
             c->resync = true;
-            return;
+            return false;
         }
     }
     if (vm_state_pending(c->state)) {
         loop_defer_schedule(c->send);
     }
+    return true;
+}
+
+static void send_batches(void *c_)
+{
+    struct client *c = c_;
+    bool again = put_batches(c);
+
+    loop_timer_at(c->due_timer, again ? vm_state_due(c->state) : INT64_MAX);
 }
 
 static void on_up(void *c_, const struct msg_welcome *welcome, bool server_restarted)
@@ -268,6 +276,7 @@ struct client *client_create(const struct client_config *config)
         loop_fd_create(config->loop, nl_watch_dump_fd(c->watch), 0, on_readable, c);
     c->watch_timer = loop_timer_create(config->loop, watch, c);
     c->probe_timer = loop_timer_create(config->loop, probe, c);
+    c->due_timer = loop_timer_create(config->loop, send_batches, c);
     c->send = loop_defer_create(config->loop, send_batches, c);
     c->ipc = ipc_client_create(config->loop, config->zctx, &ipc, &ipc_ops, c);
     loop_timer_once(c->watch_timer, 0);
@@ -282,6 +291,7 @@ void client_destroy(struct client *c)
     if (c->ipc) {
         ipc_client_destroy(c->ipc);
         loop_defer_destroy(c->send);
+        loop_timer_destroy(c->due_timer);
         loop_timer_destroy(c->probe_timer);
         loop_timer_destroy(c->watch_timer);
         loop_fd_destroy(c->dumps);

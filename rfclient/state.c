@@ -10,6 +10,7 @@
 #include "ports.h"
 #include "routes.h"
 #include "wire/record.h"
+#include "withdrawals.h"
 
 #define LOG_MODULE "state"
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct vm_state {
     struct iface *ifaces;
     struct host *addrs, *neighs;
     struct route_table *routes;
+    struct withdrawals *withdrawals;
     struct marks *marks;
     struct prober *prober;
     uint64_t hops_version; /* Of the gateways that the prober knows. */
@@ -321,6 +323,7 @@ void vm_state_resync(struct vm_state *s)
         touch_port(s, i->vm_port);
         touch_hosts_of(s, i->ifindex, i->vm_port);
     }
+    withdrawals_clear(s->withdrawals);
     route_table_resync(s->routes);
     s->sync_routes = route_table_pending(s->routes);
     s->sync = SYNC_BEGIN;
@@ -385,13 +388,33 @@ static bool put_marked(struct vm_state *s, struct buf *b)
     return b->len != before;
 }
 
-static bool put_route(struct vm_state *s, struct buf *b)
+/* The next route to tell now. */
+static bool next_route(struct vm_state *s, int64_t now, struct vm_route *ret,
+                       bool *ret_remove)
+{
+    while (route_table_pop(s->routes, usable_port, s, ret, ret_remove)) {
+        if (ret->prefix.addr.version != IP_V6) {
+            return true;
+        }
+        if (!*ret_remove) {
+            withdrawals_cancel(s->withdrawals, &ret->prefix);
+            return true;
+        }
+        if (!withdrawals_hold(s->withdrawals, &ret->prefix, now)) {
+            return true;
+        }
+    }
+    *ret_remove = true;
+    return withdrawals_pop(s->withdrawals, now, &ret->prefix);
+}
+
+static bool put_route(struct vm_state *s, int64_t now, struct buf *b)
 {
     size_t pending = route_table_pending(s->routes);
     struct vm_route r;
     bool remove;
 
-    bool any = route_table_pop(s->routes, usable_port, s, &r, &remove);
+    bool any = next_route(s, now, &r, &remove);
     if (any) {
         record_put_vm_route(b, &r, remove);
     }
@@ -401,7 +424,7 @@ static bool put_route(struct vm_state *s, struct buf *b)
     return any;
 }
 
-bool vm_state_put_next(struct vm_state *s, struct buf *b)
+bool vm_state_put_next(struct vm_state *s, int64_t now, struct buf *b)
 {
     if (s->sync == SYNC_BEGIN) {
         s->sync = SYNC_RUNNING;
@@ -417,16 +440,21 @@ bool vm_state_put_next(struct vm_state *s, struct buf *b)
         record_put_end(b);
         return true;
     }
-    if (put_route(s, b)) {
+    if (put_route(s, now, b)) {
         return true;
     }
-    return s->sync == SYNC_RUNNING && vm_state_put_next(s, b);
+    return s->sync == SYNC_RUNNING && vm_state_put_next(s, now, b);
 }
 
 bool vm_state_pending(const struct vm_state *s)
 {
     return s->sync != SYNC_NONE || marks_pending(s->marks) ||
            route_table_pending(s->routes);
+}
+
+int64_t vm_state_due(const struct vm_state *s)
+{
+    return withdrawals_wakeup(s->withdrawals);
 }
 
 /* Probing. */
@@ -541,6 +569,7 @@ struct vm_state *vm_state_create(const struct port_pattern *pattern,
 
     s->pattern = *pattern;
     s->routes = route_table_create();
+    s->withdrawals = withdrawals_create();
     s->marks = marks_create();
     s->prober = prober_create(prober);
     return s;
@@ -564,6 +593,7 @@ void vm_state_destroy(struct vm_state *s)
         }
         prober_destroy(s->prober);
         marks_destroy(s->marks);
+        withdrawals_destroy(s->withdrawals);
         route_table_destroy(s->routes);
         free(s);
     }

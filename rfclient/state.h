@@ -38,8 +38,10 @@ void vm_state_dump_end(struct vm_state *, enum rtnl_kind, bool complete, int64_t
 void vm_state_resync(struct vm_state *);
 /* Appends the next record to tell: ports first, then addresses, neighbours, routes.
  * False if there is none. */
-bool vm_state_put_next(struct vm_state *, struct buf *ret);
+bool vm_state_put_next(struct vm_state *, int64_t now, struct buf *ret);
 bool vm_state_pending(const struct vm_state *);
+/* When there will be one that waits now (withdrawals.h). */
+int64_t vm_state_due(const struct vm_state *);
 
 /* Asks for the probes that are due. */
 void vm_state_probe(struct vm_state *, int64_t now,

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "state.h"
 #include "wire/record.h"
+#include "withdrawals.h"
 
 static struct vm_state *vm;
 static struct buf told; /* What went out, as text. */
@@ -190,7 +191,7 @@ static bool send_one(void)
     struct buf records = {0};
     struct record r;
 
-    bool any = vm_state_put_next(vm, &records);
+    bool any = vm_state_put_next(vm, now, &records);
     struct cursor c = cursor_of(records.data, records.len);
     while (c.n) {
         const char *error = record_get(&c, &r);
@@ -383,6 +384,8 @@ START_TEST(ipv6_route_gains_and_loses_single_hops)
     ck_assert_str_eq(sent(), "route 2001:db8::/32 2:2001:db8:2::2");
     /* Of an interface that is gone the kernel names none. */
     route(DEL, "2001:db8::/32 metric 1024");
+    sent();
+    now += WITHDRAWAL_HOLD;
     ck_assert_str_eq(sent(), "-route 2001:db8::/32");
 }
 END_TEST
@@ -411,6 +414,21 @@ START_TEST(ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one)
     route(DEL, "2001:db8::/32 metric 20 2:fe80::2");
     route(NEW, "2001:db8::/32 metric 20 3:fe80::3");
     ck_assert_str_eq(sent(), "route 2001:db8::/32 2:fe80::3");
+}
+END_TEST
+
+START_TEST(ipv6_route_that_returns_in_time_was_never_away)
+{
+    two_ports();
+    route(NEW, "2001:db8::/32 metric 20 2:fe80::2");
+    sent();
+    route(DEL, "2001:db8::/32 metric 20 2:fe80::2");
+    ck_assert_str_eq(sent(), "");
+    ck_assert_int_eq(vm_state_due(vm), now + WITHDRAWAL_HOLD);
+    now += WITHDRAWAL_HOLD - 1;
+    route(NEW, "2001:db8::/32 metric 20 3:fe80::3");
+    ck_assert_str_eq(sent(), "route 2001:db8::/32 2:fe80::3");
+    ck_assert_int_eq(vm_state_due(vm), INT64_MAX);
 }
 END_TEST
 
@@ -551,6 +569,7 @@ int main(void)
         ipv6_route_gains_and_loses_single_hops,
         ipv6_route_that_loses_hops_asks_for_a_dump,
         ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one,
+        ipv6_route_that_returns_in_time_was_never_away,
         routes_of_the_same_metric_ask_for_a_dump_when_they_go,
         dead_route_is_as_good_as_none,
         complete_dump_removes_what_it_does_not_name_and_sends_only_differences,
