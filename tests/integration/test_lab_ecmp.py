@@ -32,7 +32,7 @@ for flow in range(flows):
     peer = socket.create_connection((target, 5009))
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for i in range(packets):
-        peer.send(b"x" * 100)
+        peer.sendall(b"x" * 1400)
         if i % 10 == 9:
             time.sleep(0.001)
 """
@@ -80,7 +80,7 @@ def sending(lab, family, flows, packets):
     lab.instance.run(*PYTHON, SEND, target_of(lab, family), flows, packets,
                      netns=lab.network.host_netns(lab.topology.hosts[0]))
     wait_for("the packets", lambda: sum(sent(lab).values()) - sum(before.values())
-             >= 0.6 * flows * packets, 5)
+             >= 0.9 * flows * packets, 5)
     # LLDP runs beside: some frames a port.
     return {port: n - before[port] for port, n in sent(lab).items() if n - before[port] > 20}
 
@@ -100,7 +100,7 @@ def test_all_links_are_one_select_group(lab):
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_flow_keeps_its_path_and_flows_spread(lab, sinks, family):
     one, = sending(lab, family, 1, 500).values()
-    assert one > 300
+    assert one > 450
     assert len(sending(lab, family, 6 * LINKS, 50)) > LINKS // 2
 
 
