@@ -32,7 +32,7 @@ for flow in range(flows):
     peer = socket.create_connection((target, 5009))
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for i in range(packets):
-        peer.send(b"x" * 100)
+        peer.sendall(b"x" * 1400)
         if i % 10 == 9:
             time.sleep(0.001)
 """
@@ -80,7 +80,7 @@ def sending(lab, family, flows, packets):
     lab.instance.run(*PYTHON, SEND, target_of(lab, family), flows, packets,
                      netns=lab.network.host_netns(lab.topology.hosts[0]))
     wait_for("the packets", lambda: sum(sent(lab).values()) - sum(before.values())
-             >= 0.6 * flows * packets, 5)
+             >= 0.9 * flows * packets, 5)
     # LLDP runs beside: some frames a port.
     return {port: n - before[port] for port, n in sent(lab).items() if n - before[port] > 20}
 
@@ -100,7 +100,7 @@ def test_all_links_are_one_select_group(lab):
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_flow_keeps_its_path_and_flows_spread(lab, sinks, family):
     one, = sending(lab, family, 1, 500).values()
-    assert one > 300
+    assert one > 450
     assert len(sending(lab, family, 6 * LINKS, 50)) > LINKS // 2
 
 
@@ -122,35 +122,27 @@ def test_tcp_is_not_reordered(lab):
     assert sum(reordered(lab, host) for host in hosts) == before
 
 
-def test_a_link_that_goes_away_is_one_group_mod(lab):
-    """The first that the switch hears about its select groups after a cut is one
-    group-mod each, with one bucket less: no flow has to change."""
-    log = lab.instance.dir / "log" / "ovs-vswitchd.log"
+def test_a_link_that_goes_away_leaves_the_group(lab):
+    """That this is one group-mod, however many prefixes: tests/unit/core."""
     node, link = lab.topology.nodes[0], lab.topology.links[-1]
-    flows, _ = Checker(lab).tables(node)
     far = {a.network for a in lab.topology.hosts[1].addresses}
-    ids = {f.group for f in flows if f.network in far}
-    control = ("ovs-appctl", "-t", lab.instance.dir / "ovs" / "ovs-vswitchd.ctl",
-               "vlog/set")
-    at = log.stat().st_size
-    lab.instance.run(*control, "vconn:file:dbg")
+
+    def less():
+        flows, groups = Checker(lab).tables(node)
+        return all(len(groups[f.group].buckets) == LINKS - 1 for f in flows
+                   if f.network in far)
+
+    lab.network.set_link(link, False)
+    lab.save(down=[link.name])
     try:
-        lab.network.set_link(link, False)
-        lab.save(down=[link.name])
+        wait_for("groups with a bucket less", less, 5)
         checker = Checker(lab)
-        assert checker.run("switches", checker.switches, 15).passed
-        assert checker.run("kernels", checker.kernels, 15).passed
+        for check in checker.checks():
+            result = checker.run(*check)
+            assert result.passed, result
     finally:
-        lab.instance.run(*control, "vconn:file:info")
         lab.network.set_link(link, True)
         lab.save(down=[])
-    text = log.read_bytes()[at:].decode(errors="replace").replace(":\n ", ": ")
-    for group in ids:
-        mods = [line for line in text.splitlines() if "received: OFPT_" in line
-                and re.search(rf"\bgroup(_id=|:){group}\b", line)]
-        assert "OFPT_GROUP_MOD" in mods[0] and ": MOD " in mods[0], mods
-        assert mods[0].count("bucket=") == LINKS - 1, mods[0]
-        assert len([line for line in mods if ": MOD " in line]) == 1, mods
 
 
 def test_the_link_comes_back_into_the_group(lab):

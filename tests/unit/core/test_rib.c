@@ -166,6 +166,47 @@ START_TEST(changed_neighbour_is_one_group_change_for_ten_thousand_routes)
 }
 END_TEST
 
+START_TEST(lost_hop_of_64_is_one_group_change_for_a_thousand_routes_of_each_family)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct plane_change c;
+    struct vm_route r = {.kind = VM_ROUTE_UNICAST, .n_hops = VM_MAX_HOPS};
+    char text[IP_STRLEN];
+
+    for (int version = 4; version <= 6; version += 2) {
+        for (uint32_t port = 1; port <= VM_MAX_HOPS; port++) {
+            snprintf(text, sizeof text, version == 4 ? "10.0.%u.2" : "fe80::%u", port);
+            add_port(rib, port);
+            rib_map_port(rib, port, 10 + port, PORT_INTERNAL, true);
+            add_neigh(rib, port, text, (uint8_t)port);
+            r.hops[port - 1] = hop(port, text);
+        }
+        for (uint32_t i = 0; i < 1000; i++) {
+            snprintf(text, sizeof text,
+                     version == 4 ? "20.%u.%u.0/24" : "fd00:%x:%x::/64", i >> 8,
+                     i & 0xff);
+            ck_assert(prefix_parse(text, &r.prefix));
+            ck_assert(rib_route_set(rib, &r));
+        }
+    }
+    while (rib_next_change(rib, &c)) {
+    }
+    rib_unmap_port(rib, 7);
+    int groups = 0;
+    while (rib_next_change(rib, &c)) {
+        /* And what was the port's own. */
+        ck_assert(c.kind == PLANE_GROUP || c.remove);
+        if (c.kind == PLANE_GROUP && !c.remove) {
+            ck_assert_uint_eq(c.group.n_hops, VM_MAX_HOPS - 1);
+            groups++;
+        }
+    }
+    ck_assert_int_eq(groups, 2);
+    rib_destroy(rib);
+}
+END_TEST
+
 START_TEST(host_route_of_the_suite_wins_over_the_neighbour)
 {
     struct plane_peer peer;
@@ -391,6 +432,7 @@ END_TEST
 UNIT_MAIN("core/rib", early_route_waits_and_appears_when_its_port_becomes_active,
           unresolved_gateway_has_an_empty_group_that_the_neighbour_fills,
           changed_neighbour_is_one_group_change_for_ten_thousand_routes,
+          lost_hop_of_64_is_one_group_change_for_a_thousand_routes_of_each_family,
           host_route_of_the_suite_wins_over_the_neighbour,
           neighbour_outside_its_connected_prefix_has_no_host_entry,
           kinds_of_routes_have_their_verdicts,
