@@ -1,3 +1,4 @@
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,8 @@ int main(int argc, char **argv)
         .doc = "Drives the real switches: finds links by LLDP, installs the flow "
                "entries that rfserver wants, and relays packets for the VMs.",
         .config = "/etc/routeflow/routeflow.conf",
+        /* To listen on ports below 1024, if it is told to. */
+        .capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE,
         .options = options,
         .start = start,
         .stop = stop,

@@ -1,6 +1,7 @@
 /* rfserver: options, and the life of the daemon. */
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -212,6 +213,8 @@ int main(int argc, char **argv)
                "with those of datapaths, and turns the containers' routes into the "
                "flow tables that the datapaths should have.",
         .config = "/etc/routeflow/routeflow.conf",
+        /* To listen on ports below 1024, if it is told to. */
+        .capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE,
         .options = option_table,
         .start = server_start,
         .reload = server_reload,

@@ -1,5 +1,7 @@
 /* rfvs: options, and the life of the daemon. */
 
+#include <linux/capability.h>
+
 #include "daemon/curve.h"
 #include "daemon/daemon.h"
 #include "daemon/keyfile.h"
@@ -66,6 +68,8 @@ int main(int argc, char **argv)
                "the containers meet: virtual links, carriers, mapping frames, and the "
                "slow path between containers and real switches.",
         .config = "/etc/routeflow/routeflow.conf",
+        /* To listen on ports below 1024, if it is told to. */
+        .capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE,
         .options = options,
         .start = start,
         .stop = stop,

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,8 +182,7 @@ static void tell_parent(struct daemon *d, char status)
 
 static void drop_privileges(const struct daemon *d)
 {
-    const int error =
-        privileges_drop(d->spec->capabilities | UINT64_C(1) << CAP_NET_BIND_SERVICE);
+    const int error = privileges_drop(d->spec->capabilities);
 
     if (error) {
         log_warn("cannot give up privileges: %s", strerror(error));

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from .system import LabError
 
+# A flow of which nothing arrived for so long at its end is dead, in seconds.
+DEAD = 0.25
 AGENT = Path(__file__).resolve().with_name("stream_agent.py")
 
 
@@ -80,19 +82,32 @@ def lost(flows, since=0.0):
 def outage(flows, cut):
     """(restored, gap) in milliseconds, after something was cut off at `cut`.
 
-    `restored` is from `cut` to the first arrival after the last lost packet, `gap` from
-    when the first lost packet was sent; each of the slowest flow of a pair.  (0, 0) when
-    none was lost, None when a flow does not arrive any more.
+    `restored` is from `cut` to the first arrival after the last interruption, `gap` the
+    longest time between sending a lost packet and the next arrival; each of the slowest
+    flow of a pair.  (0, 0) when none was lost, None when a flow does not arrive any more.
+
+    An interruption begins near the cut or takes three packets at least: what a busy
+    machine loses one by one, seconds later, is lost() but no part of the outage.
     """
     restored = gap = 0.0
     for flow in flows:
         # One that was under way at the cut was sent a moment earlier.
         after = [(sent, arrived) for sent, arrived in flow if sent >= cut - 0.02]
-        if not after or after[-1][1] is None:
+        if not any(arrived for sent, arrived in after if sent > after[-1][0] - DEAD):
             return None
-        gone = [i for i, (_, arrived) in enumerate(after) if arrived is None]
-        if gone:
-            end = after[gone[-1] + 1][1]
-            restored = max(restored, (end - cut) * 1000)
-            gap = max(gap, (end - after[gone[0]][0]) * 1000)
+        for first, count, end in _losses(after):
+            gap = max(gap, (end - first) * 1000)
+            if count >= 3 or first < cut + 0.1:
+                restored = max(restored, (end - cut) * 1000)
     return restored, gap
+
+
+def _losses(flow):
+    """(when the first was sent, how many, next arrival) of each row of lost packets."""
+    first, count = None, 0
+    for sent, arrived in flow:
+        if arrived is None:
+            first, count = (first if count else sent), count + 1
+        elif count:
+            yield first, count, arrived
+            count = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from . import oracle, pcap, records
 from .ofctl import Bucket, parse_flows, parse_groups
 from .probe import Probes
-from .streams import Streams, outage
+from .streams import Streams, lost, outage
 from .system import LabError, plural, wait_for
 from .topology import RFVS_BRIDGE
 
@@ -369,13 +369,14 @@ class Verifier:
         dead = [pair for pair, ms in outages.items() if ms is None]
         if dead:
             return Row(title, False, "nothing arrives any more: " + pairs(dead))
-        restored, pair = max((ms[0], pair) for pair, ms in outages.items())
-        if not restored:
+        gone = {pair: lost(seen, cut - 0.02) for pair, seen in flows.items()}
+        if not any(gone.values()):
             return Row(title, True, f"0 ms: none of {len(flows)} pairs lost a packet")
-        hit = sum(ms[0] > 0 for ms in outages.values())
+        restored, pair = max((ms[0], pair) for pair, ms in outages.items())
+        hit = sum(count > 0 for count in gone.values())
         return Row(title, True, f"{restored:.0f} ms ({'->'.join(pair)}); longest gap "
-                   f"{max(gap for _, gap in outages.values()):.0f} ms, "
-                   f"{hit} of {len(flows)} pairs hit")
+                   f"{max(ms[1] for ms in outages.values()):.0f} ms; {hit} of {len(flows)} "
+                   f"pairs lost {plural(sum(gone.values()), 'packet')}")
 
     # ---- all of them ----
 

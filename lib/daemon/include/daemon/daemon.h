@@ -36,7 +36,7 @@ struct daemon_spec {
     const char *doc;    /* One paragraph for --help. */
     const char *config; /* Default INI file, or NULL. */
     /* Capabilities(7) that it needs, a bit for each; all others are given up before
-     * start(), save that of binding to ports below 1024. */
+     * start(). */
     uint64_t capabilities;
     const struct option_spec *options; /* Up to one with a NULL key; may be NULL. */
     /* Builds the daemon.  Returns its context; or, after freeing all that it made (an
