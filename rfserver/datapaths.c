@@ -79,6 +79,7 @@ static void dp_destroy(struct server_dp *dp)
         HASH_DEL(dp->ports, port);
         free(port);
     }
+    plane_not_due(dp);
     HASH_DEL(dp->server->dps, dp);
     loop_timer_destroy(dp->hold);
     free(dp);
@@ -349,5 +350,6 @@ void dp_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         handle_flow_error(s, &m->flow_error);
         break;
     }
+    plane_due(dp); /* END waits for its ports. */
     server_wake(s);
 }

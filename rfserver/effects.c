@@ -2,7 +2,10 @@
 
 #include "server.h"
 
+#include <string.h>
+
 #define LOG_MODULE "server"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -19,6 +22,7 @@ static void row_changed(struct server *s, const struct assoc_row *row)
         vm_map_port(s, row->vm);
     }
     if (assoc_has_dp(row)) {
+        plane_due(dp_find(s, row->dp.dp_id));
         relay_refresh(s, row->dp);
         vplane_refresh(s, row->dp);
     }
@@ -62,14 +66,19 @@ void server_assoc(struct server *s, const struct assoc_event *event)
         log_warn_limited(&s->refusals, "%s", s->effects.reason);
         return;
     }
-    bool asked = false;
+    struct buf asked = {0}; /* Keys: to be replayed when the effects are done with. */
     for (size_t i = 0; i < s->effects.n; i++) {
         carry_out(s, &s->effects.v[i]);
-        asked |= s->effects.v[i].kind == ASSOC_ASK_MAPPING;
+        if (s->effects.v[i].kind == ASSOC_ASK_MAPPING && s->early_ports) {
+            buf_put(&asked, &s->effects.v[i].vm, sizeof s->effects.v[i].vm);
+        }
     }
-    if (asked) {
-        vs_replay_early(s);
+    for (size_t ofs = 0; ofs < asked.len; ofs += sizeof(struct vm_key)) {
+        struct vm_key vm;
+        memcpy(&vm, asked.data + ofs, sizeof vm);
+        vs_replay_early(s, vm);
     }
+    buf_uninit(&asked);
     server_wake(s);
 }
 
@@ -175,10 +184,16 @@ bool server_dp_settled(struct server *s, uint64_t dp_id)
 }
 
 /* A switch that is away may only be slow to come back, but not for ever. */
+static bool pair_settled(struct server *s, const struct server_pair *pair, bool patient)
+{
+    const struct server_dp *dp = dp_find(s, pair->dp_id);
+
+    return dp && dp->connected ? server_dp_settled(s, pair->dp_id) : !patient;
+}
+
 bool server_settled(struct server *s)
 {
     struct server_proxy *proxy, *next_proxy;
-    struct server_pair *pair, *next_pair;
     bool patient =
         loop_now() - s->started < MAX(s->config.classify_ms, s->config.dp_hold_ms);
 
@@ -190,12 +205,16 @@ bool server_settled(struct server *s)
             return false;
         }
     }
-    HASH_ITER (hh, s->pairs, pair, next_pair) {
-        const struct server_dp *dp = dp_find(s, pair->dp_id);
-        bool connected = dp && dp->connected;
-        if (connected ? !server_dp_settled(s, pair->dp_id) : patient) {
+    /* From the one that was waited for last: it is asked often, and this is nearly
+     * always the answer. */
+    const struct server_pair *pair = plane_pair(s, s->unsettled);
+    for (unsigned i = 0; i < HASH_COUNT(s->pairs); i++) {
+        pair = pair ? pair : s->pairs;
+        if (!pair_settled(s, pair, patient)) {
+            s->unsettled = pair->dp_id;
             return false;
         }
+        pair = pair->hh.next;
     }
     return s->proxies != NULL;
 }

@@ -45,6 +45,7 @@ static void each_second(void *aux)
 {
     struct server *s = aux;
     store_log_changes(s->store);
+    plane_due_all(s); /* What waits for time to pass. */
     server_wake(s);
 }
 

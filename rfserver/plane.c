@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #define LOG_MODULE "plane"
 #include "base/buf.h"
 #include "base/log.h"
@@ -21,7 +23,7 @@
 /* Who belongs to whom.  One VM has one datapath in this version: of a VM that spans
  * several (rfisl.csv), the one named first in the mapping gets the routes. */
 
-static struct server_pair *pair_find(struct server *s, uint64_t dp_id)
+struct server_pair *plane_pair(struct server *s, uint64_t dp_id)
 {
     struct server_pair *pair;
     HASH_FIND(hh, s->pairs, &dp_id, sizeof dp_id, pair);
@@ -37,7 +39,7 @@ static struct server_pair *pair_of_vm(struct server *s, uint64_t vm_id)
 
 uint64_t plane_vm_of(struct server *s, uint64_t dp_id)
 {
-    const struct server_pair *pair = pair_find(s, dp_id);
+    const struct server_pair *pair = plane_pair(s, dp_id);
     return pair ? pair->vm_id : 0;
 }
 
@@ -83,7 +85,7 @@ void plane_remap(struct server *s)
     plane_destroy_all(s);
     for (size_t i = 0; i < s->mapping.n_rows; i++) {
         const struct mapping_row *row = &s->mapping.rows[i];
-        if (!pair_find(s, row->dp.dp_id)) {
+        if (!plane_pair(s, row->dp.dp_id)) {
             pair_add(s, row->dp.dp_id, row->vm.vm_id);
         }
     }
@@ -110,6 +112,7 @@ void plane_start(struct server_dp *dp)
 {
     dp->plane_vm = plane_vm_of(dp->server, dp->id);
     set_phase(dp, PLANE_BEGIN);
+    plane_due(dp);
     server_wake(dp->server);
 }
 
@@ -153,17 +156,11 @@ static bool fill(struct server_dp *dp, struct rib *rib, struct buf *out)
     return out->len > 0;
 }
 
-/* Sends one batch, if there is anything to send and room for it. */
+/* Sends one batch, if there is anything to send. */
 static bool dp_send(struct server_dp *dp)
 {
     struct buf out = {0};
-
-    if (dp->phase == PLANE_DONE && !dp->plane_vm) {
-        return false; /* The same as below, for the many without a VM. */
-    }
-    bool sent = dp->peer && dp->connected && ipc_peer_batch_room(dp->peer) &&
-                !proxy_is_reporting(dp->server, dp->ct_id) &&
-                fill(dp, rib_of(dp), &out) &&
+    bool sent = fill(dp, rib_of(dp), &out) &&
                 /* If not, the session is about to end: the next one starts afresh. */
                 !ipc_peer_batch_send(dp->peer, dp->id, &out);
 
@@ -171,22 +168,50 @@ static bool dp_send(struct server_dp *dp)
     return sent;
 }
 
+void plane_due(struct server_dp *dp)
+{
+    if (dp && !dp->due) {
+        dp->due = true;
+        DL_APPEND2(dp->server->due, dp, due_prev, due_next);
+    }
+}
+
+void plane_not_due(struct server_dp *dp)
+{
+    if (dp->due) {
+        dp->due = false;
+        DL_DELETE2(dp->server->due, dp, due_prev, due_next);
+    }
+}
+
+void plane_due_all(struct server *s)
+{
+    struct server_dp *dp, *tmp;
+
+    HASH_ITER (hh, s->dps, dp, tmp) {
+        plane_due(dp);
+    }
+}
+
 /* In turns: a change of one datapath must not wait for the download of another, with
  * which it shares the window of a proxy. */
 void plane_flush(struct server *s)
 {
-    struct server_dp *dp = dp_find(s, s->plane_turn);
-    unsigned idle = 0;
+    struct server_dp *waiting = NULL, *dp;
 
-    while (idle < HASH_COUNT(s->dps)) {
-        dp = dp && dp->hh.next ? dp->hh.next : s->dps;
-        if (dp_send(dp)) {
-            s->plane_turn = dp->id;
-            idle = 0;
+    while ((dp = s->due)) {
+        DL_DELETE2(s->due, dp, due_prev, due_next);
+        if (!dp->peer || !dp->connected) {
+            dp->due = false; /* Until plane_start(). */
+        } else if (proxy_is_reporting(s, dp->ct_id) || !ipc_peer_batch_room(dp->peer)) {
+            DL_APPEND2(waiting, dp, due_prev, due_next);
+        } else if (dp_send(dp)) {
+            DL_APPEND2(s->due, dp, due_prev, due_next); /* There may be more. */
         } else {
-            idle++;
+            dp->due = false;
         }
     }
+    s->due = waiting;
 }
 
 void batch_send_all(struct ipc_peer *peer, uint64_t id, struct buf *records)

@@ -95,6 +95,8 @@ struct server_dp {
     struct server_dp_port *ports;
     enum plane_phase phase;
     int64_t phase_since;
+    bool due; /* There may be something to send: it is in the server's list. */
+    struct server_dp *due_prev, *due_next;
     struct msg_dp_status status; /* last_error points to `last_error`. */
     char last_error[160];
     bool has_status;
@@ -106,9 +108,10 @@ struct server_vs_port {
     bool seen;
     bool up;
     /* Its mapping frame was seen before its row was there (vm_id 0: none). */
-    struct vm_key early;
+    struct vm_key early; /* Padding is 0: a hash key as it is. */
+    struct server_vs *vs;
     char name[32];
-    UT_hash_handle hh;
+    UT_hash_handle hh, hh_early;
 };
 
 /* Desired entry of RFVS for frames that enter at a port. */
@@ -231,6 +234,7 @@ struct server {
     struct server_vm *vms;
     struct server_dp *dps;
     struct server_vs *vss;
+    struct server_vs_port *early_ports; /* By what was seen early at them. */
     struct server_proxy *proxies;
     struct server_relay *relays;
     struct server_rule *rules;
@@ -238,7 +242,8 @@ struct server {
 
     struct mapping mapping;
     struct server_pair *pairs, *pairs_by_vm;
-    uint64_t plane_turn; /* Datapath that sent the last batch. */
+    struct server_dp *due; /* utlist, in turns. */
+    uint64_t unsettled;    /* Datapath that server_settled() waited for last. */
     struct config_watch *watch;
     char mapping_error[512]; /* First fault of the last reload, "" if it was good. */
     int64_t mapping_loaded_wall;
@@ -293,12 +298,18 @@ void links_destroy_all(struct server *);
 
 /* plane.c */
 void plane_start(struct server_dp *); /* Download from the beginning. */
-void plane_flush(struct server *);    /* As far as windows allow. */
+/* Something was said that may change what is to be sent to a datapath (NULL: to none),
+ * or to all.  Time passes, too: once a second all are due. */
+void plane_due(struct server_dp *);
+void plane_due_all(struct server *);
+void plane_not_due(struct server_dp *);
+void plane_flush(struct server *); /* What is due, as far as windows allow. */
 void plane_destroy_all(struct server *);
 /* The mapping has changed: who belongs to whom, and downloads where that is new. */
 void plane_remap(struct server *);
 uint64_t plane_vm_of(struct server *, uint64_t dp_id); /* 0: not mapped. */
 uint64_t plane_dp_of(struct server *, uint64_t vm_id); /* 0: not mapped. */
+struct server_pair *plane_pair(struct server *, uint64_t dp_id);
 const char *plane_phase_text(struct server_dp *);
 /* Sends records that were queued, cut into batches, as far as the window allows, and
  * takes what was sent out of the queue.  NULL peer: nothing. */
@@ -309,8 +320,8 @@ void vs_peer_up(struct server *, struct ipc_peer *);
 void vs_peer_down(struct server *, struct ipc_peer *, const char *reason);
 void vs_message(struct server *, struct ipc_peer *, const struct msg *);
 struct server_vs *vs_find(struct server *, uint64_t vs_id);
-/* Rows that were just associated: some of their mapping frames may have come early. */
-void vs_replay_early(struct server *);
+/* A row that was just associated: its mapping frame may have come early. */
+void vs_replay_early(struct server *, struct vm_key);
 void vs_destroy_all(struct server *);
 
 /* vplane.c */

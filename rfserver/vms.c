@@ -45,6 +45,7 @@ static void hold_over(void *aux)
                                           .vm = {.vm_id = vm->id}});
     rib_begin(vm->rib);
     rib_end(vm->rib);
+    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
     struct server_vm_port *port, *tmp;
     HASH_ITER (hh, vm->ports, port, tmp) {
         HASH_DEL(vm->ports, port);
@@ -248,6 +249,7 @@ void vm_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         ipc_peer_drop(peer, error);
     }
     vm->batches++;
+    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
     server_wake(s);
 }
 
@@ -277,4 +279,5 @@ void vm_map_port(struct server *s, struct vm_key key)
         rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, ports_class(s, row->dp),
                      row->state == ASSOC_ACTIVE);
     }
+    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
 }

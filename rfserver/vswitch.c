@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LOG_MODULE "rfvs"
 #include "base/log.h"
@@ -22,6 +23,46 @@ static struct server_vs_port *port_find(struct server_vs *vs, uint32_t number)
     return port;
 }
 
+/* What was seen early: of each VM port the last place. */
+
+static struct server_vs_port *early_find(struct server *s, struct vm_key vm)
+{
+    struct server_vs_port *port;
+    struct vm_key key;
+
+    memset(&key, 0, sizeof key); /* It is hashed as octets. */
+    key.vm_id = vm.vm_id;
+    key.vm_port = vm.vm_port;
+    HASH_FIND(hh_early, s->early_ports, &key, sizeof key, port);
+    return port;
+}
+
+static void early_clear(struct server_vs_port *port)
+{
+    if (port && port->early.vm_id) {
+        HASH_DELETE(hh_early, port->vs->server->early_ports, port);
+        memset(&port->early, 0, sizeof port->early);
+    }
+}
+
+static void early_set(struct server_vs_port *port, struct vm_key vm)
+{
+    struct server *s = port->vs->server;
+
+    early_clear(port);
+    early_clear(early_find(s, vm));
+    port->early.vm_id = vm.vm_id;
+    port->early.vm_port = vm.vm_port;
+    HASH_ADD(hh_early, s->early_ports, early, sizeof port->early, port);
+}
+
+static void port_free(struct server_vs_port *port)
+{
+    early_clear(port);
+    HASH_DEL(port->vs->ports, port);
+    free(port);
+}
+
 static void port_gone(struct server_vs *vs, struct server_vs_port *port)
 {
     struct server *s = vs->server;
@@ -32,8 +73,7 @@ static void port_gone(struct server_vs *vs, struct server_vs_port *port)
     server_assoc(s, &(struct assoc_event){
                         .kind = ASSOC_VS_PORT_GONE, .now = loop_now(), .vs = key});
     vplane_port_gone(s, key);
-    HASH_DEL(vs->ports, port);
-    free(port);
+    port_free(port);
 }
 
 static void hold_over(void *aux)
@@ -45,8 +85,7 @@ static void hold_over(void *aux)
     journal_event(s, "rfvs", "rfvs 0x%016llx stays away: its associations are given up",
                   (unsigned long long)vs->id);
     HASH_ITER (hh, vs->ports, port, tmp) {
-        HASH_DEL(vs->ports, port);
-        free(port);
+        port_free(port);
     }
     server_assoc(s, &(struct assoc_event){.kind = ASSOC_VS_LOST,
                                           .now = loop_now(),
@@ -75,8 +114,7 @@ void vs_destroy_all(struct server *s)
     HASH_ITER (hh, s->vss, vs, tmp) {
         struct server_vs_port *port, *next;
         HASH_ITER (hh, vs->ports, port, next) {
-            HASH_DEL(vs->ports, port);
-            free(port);
+            port_free(port);
         }
         HASH_DEL(s->vss, vs);
         vplane_clear(vs);
@@ -159,6 +197,7 @@ static void handle_vs_port(struct server_vs *vs, const struct msg_vs_port *m)
     if (!port) {
         port = xcalloc(1, sizeof *port);
         port->number = m->vs.vs_port;
+        port->vs = vs;
         HASH_ADD(hh, vs->ports, number, sizeof port->number, port);
     }
     port->seen = true;
@@ -185,7 +224,7 @@ static void handle_mapping_seen(struct server *s, struct server_vs *vs,
                          "mapping frame of %s at %s is kept until its ports "
                          "are associated",
                          vm_key_format(m->vm, vm_text), vs_key_format(m->vs, vs_text));
-        port->early = m->vm;
+        early_set(port, m->vm);
     } else {
         server_assoc(
             s, &(struct assoc_event){
@@ -193,31 +232,17 @@ static void handle_mapping_seen(struct server *s, struct server_vs *vs,
     }
 }
 
-static void replay_early(struct server_vs *vs, struct server_vs_port *port)
+void vs_replay_early(struct server *s, struct vm_key vm)
 {
-    struct server *s = vs->server;
-    struct vm_key vm = port->early;
-    const struct assoc_row *row = vm.vm_id ? assoc_by_vm(s->assoc, vm) : NULL;
+    struct server_vs_port *port = early_find(s, vm);
+    const struct assoc_row *row = port ? assoc_by_vm(s->assoc, vm) : NULL;
 
     if (row && row->state == ASSOC_ASSOCIATED) {
-        port->early = (struct vm_key){0};
-        server_assoc(
-            s, &(struct assoc_event){.kind = ASSOC_MAPPING,
-                                     .now = loop_now(),
-                                     .vm = vm,
-                                     .vs = {.vs_id = vs->id, .vs_port = port->number}});
-    }
-}
-
-void vs_replay_early(struct server *s)
-{
-    struct server_vs *vs, *next;
-
-    HASH_ITER (hh, s->vss, vs, next) {
-        struct server_vs_port *port, *next_port;
-        HASH_ITER (hh, vs->ports, port, next_port) {
-            replay_early(vs, port);
-        }
+        const struct vs_key vs = {.vs_id = port->vs->id, .vs_port = port->number};
+        early_clear(port);
+        server_assoc(s,
+                     &(struct assoc_event){
+                         .kind = ASSOC_MAPPING, .now = loop_now(), .vm = vm, .vs = vs});
     }
 }
 

@@ -11,6 +11,8 @@ from rflab.simulated import Simulation
 from rflab.system import CHECKOUT, LabError
 from rflab.topology import load
 
+from .scale_vms import scale_vms
+
 # Name, how many, options of ofsim; in each group the second is the reference of the
 # third.
 GROUPS = [
@@ -31,6 +33,9 @@ def scale(results, quick):
         before = None
         for n, topology in sizes[:2] if quick else sizes:
             before = network(results, name, n, topology, 3 if quick else 20, before)
+    few = scale_vms(results, 100, ["--grid", "10x10"], None)
+    if not quick:
+        scale_vms(results, 1000, ["--grid", "40x25"], few)
     idle(results, 3 if quick else 20)
 
 

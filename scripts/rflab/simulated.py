@@ -30,7 +30,8 @@ class Simulation:
     """Context manager.  `topology`: options of ofsim, ["--grid", "5x2"].  The daemons
     are told `rfserver` and `rfproxy`, lists of further options."""
 
-    def __init__(self, topology, ports=24, rfserver=(), rfproxy=(), log_level="warning"):
+    def __init__(self, topology, ports=24, rfserver=(), rfproxy=(), log_level="warning",
+                 mapping="vm_id,vm_port,ct_id,dp_id,dp_port\n"):
         self.build = Path(os.environ.get("RF_BUILD", CHECKOUT / "build"))
         self.dir = Path(tempfile.mkdtemp(prefix="rfsim-"))
         self.port = free_port()
@@ -47,7 +48,7 @@ class Simulation:
         for options in self.options.values():
             options += ["--config", self.dir / "routeflow.conf", "--log-level", log_level]
         self._write("routeflow.conf", "")
-        self._write("rfserver.csv", "vm_id,vm_port,ct_id,dp_id,dp_port\n")
+        self._write("rfserver.csv", mapping)
         self._write("lldp.key", KEY + "\n").chmod(0o600)
 
     def _write(self, name, text):
@@ -158,13 +159,20 @@ class Simulation:
 
     # ---- rfserver ----
 
+    def rfctl_argv(self, *argv):
+        return [str(self.build / "bin" / "rfctl"), "--server", self.endpoint("server"),
+                "--json", *argv]
+
+    @staticmethod
+    def parse(text):
+        return json.loads(text)
+
     def rfctl(self, *argv, timeout=30):
-        done = subprocess.run(
-            [str(self.build / "bin" / "rfctl"), "--server", self.endpoint("server"),
-             "--json", *argv], capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(self.rfctl_argv(*argv), capture_output=True, text=True,
+                              timeout=timeout, check=False)
         if done.returncode:
             raise LabError(f"rfctl {' '.join(argv)}: {done.stderr}")
-        return json.loads(done.stdout)
+        return self.parse(done.stdout)
 
     def show(self, what):
         return self.rfctl("show", what)

@@ -13,7 +13,8 @@ N_LINKS = 13  # 4 in each of two rows, 5 between them.
 
 @pytest.fixture
 def network():
-    with Simulation(GRID, rfserver=["--datapath-hold", "1s"],
+    # Switches need a second to be back after a restart of rfproxy.
+    with Simulation(GRID, rfserver=["--datapath-hold", "3s"],
                     rfproxy=["--reconnect-grace", "500ms"], log_level="debug") as made:
         made.start_switches()
         made.wait("ten datapaths in sync",
@@ -88,7 +89,8 @@ def test_a_restart_of_rfproxy_changes_no_entry_and_loses_no_link(network):
     while time.monotonic() < deadline:
         shown.append(len(network.confirmed()))
         time.sleep(0.1)
-    assert set(shown) == {N_LINKS}
+    lines = network.log("rfproxy").splitlines() + network.log("rfserver").splitlines()
+    assert set(shown) == {N_LINKS}, "\n".join(l for l in lines if " lost" in l)
     assert network.confirmed() == links
     after = network.counts()
     for key in ("flow_mods", "group_mods", "meter_mods", "errors"):
