@@ -63,6 +63,7 @@ class Lab:
         (self.instance.dir / "config" / "topology.json").write_text(
             json.dumps(self.topology.document, indent=1) + "\n", encoding="utf-8")
         self.daemons.prepare()
+        net.raise_limits(self.instance, 4 * len(self.topology.ports()))
         self.network.create()
         self.network.start_captures()
         return ", ".join(plural(len(things), noun) for things, noun in

@@ -71,7 +71,9 @@ class LightContainers(Containers):
         self.network.batch(self.netns(node), lines)
         values = {**SYSCTLS, **(SYSCTLS6 if self.topology.ipv6 else {})}
         script = [f"echo {value} >/proc/sys/{name}" for name, value in values.items()]
-        # See lxc/attach-ports for why the offload has to go.
+        # See lxc/attach-ports for the reasons of these.
+        script.append("for path in /proc/sys/net/ipv[46]/neigh/*/gc_stale_time; do "
+                      "echo 1000000 >$path; done")
         script += [f"ethtool -K {port.vm_interface} tx off >/dev/null"
                    for port in node.ports]
         self.instance.run("sh", "-ec", "\n".join(script), netns=self.netns(node))

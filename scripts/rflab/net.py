@@ -148,8 +148,29 @@ class Network:
                                 netns=self.instance.netns)
 
 
+def raise_limits(instance, neighbours):
+    """All namespaces share one neighbour table, and beyond 512 entries the kernel drops
+    some by force (see also lxc/attach-ports)."""
+    for family in ("ipv4", "ipv6"):
+        for number, wanted in ((3, 2 * neighbours), (2, neighbours)):
+            path = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh{number}")
+            wanted, old = str(wanted), path.read_text(encoding="ascii").strip()
+            if int(old) < int(wanted):
+                instance.manifest.note("sysctl", f"{path}={old}={wanted}")
+                path.write_text(wanted, encoding="ascii")
+
+
+def restore_limits(instance):
+    """Those that nobody has changed since."""
+    for entry in instance.manifest.names("sysctl"):
+        path, old, ours = entry.split("=")
+        if Path(path).read_text(encoding="ascii").strip() == ours:
+            Path(path).write_text(old, encoding="ascii")
+
+
 def remove(instance):
     """Removes links and namespaces that the manifest names; repeats without harm."""
+    restore_limits(instance)
     for name in instance.manifest.names("link"):
         run(["ip", "link", "del", name], check=False)
     present = {line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines()

@@ -35,12 +35,18 @@ def document(graph, routing="ospf", ipv6=False, light=False):
     numbers = range(1, len(graph.places) + 1)
     return {
         "name": graph.name, "about": about, "light": light, "ipv6": ipv6,
-        "routing": {"protocol": routing, "hello": 1, "dead": 4},
+        "routing": {"protocol": routing, **_timers(graph)},
         "nodes": [_node(n, place, routing, ipv6)
                   for n, place in zip(numbers, graph.places)],
         "hosts": [_host(n, ipv6) for n, place in zip(numbers, graph.places)
                   if place.host],
         "links": [_link(number, span, ipv6) for number, span in enumerate(graph.spans, 1)]}
+
+
+def _timers(graph):
+    """Seconds.  Short, as links fail by losing carrier, but not so short that many
+    routers on few processors lose each other while they start."""
+    return {"hello": 1, "dead": 4} if len(graph.places) <= 20 else {"hello": 2, "dead": 15}
 
 
 def _diameter(graph):

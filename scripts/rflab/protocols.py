@@ -1,7 +1,7 @@
 """Files of the routing suite for each protocol but OSPFv2, which is in suite.py.
 
 Each function gives the text of one daemon's file for one node.  Timers are short, as the
-lab's links are: 1 s hellos, updates at once.  Only FRR reads these (8.4 was tried).
+lab's links are, and updates go out at once.  Only FRR reads these (8.4 was tried).
 """
 
 from . import oracle
@@ -49,8 +49,9 @@ def isisd(topology, node):
     for port in node.ports:
         lines += [f"interface {port.vm_interface}", " ip router isis lab"]
         lines += [" ipv6 router isis lab"] if topology.ipv6 else []
-        lines += [" isis network point-to-point", " isis hello-interval 1",
-                  " isis hello-multiplier 3", " isis circuit-type level-2-only"] \
+        lines += [" isis network point-to-point",
+                  f" isis hello-interval {topology.routing['hello']}",
+                  " isis hello-multiplier 4", " isis circuit-type level-2-only"] \
             if port.peer else [" isis passive"]
         lines += [f" isis metric {port.cost}", "!"]
     return text(node, "isisd", lines)
@@ -77,7 +78,7 @@ def bgpd(topology, node):
         if port.peer:
             remote = FIRST_AS + port.peer.node.number
             for address in port.peer.addresses:
-                neighbours += _neighbour(address.ip, remote, address.version)
+                neighbours += _neighbour(topology, address.ip, remote)
                 families[f"ipv{address.version}"] += [f"neighbor {address.ip} activate"]
         for address in port.addresses:
             families[f"ipv{address.version}"] += [f"network {address.network}"]
@@ -90,7 +91,7 @@ def ibgpd(topology, node):
     for peer in topology.nodes:
         for own, address in zip(node.loopbacks, peer.loopbacks):
             if peer is not node:
-                neighbours += _neighbour(address, IBGP_AS, address.version)
+                neighbours += _neighbour(topology, address, IBGP_AS)
                 neighbours.append(f" neighbor {address} update-source {own}")
                 families[f"ipv{address.version}"] += [f"neighbor {address} activate",
                                                       f"neighbor {address} next-hop-self"]
@@ -101,9 +102,11 @@ def ibgpd(topology, node):
     return text(node, "bgpd", _bgp(node, IBGP_AS, neighbours, families))
 
 
-def _neighbour(address, remote_as, version):
+def _neighbour(topology, address, remote_as):
+    hello, dead = topology.routing["hello"], topology.routing["dead"]
     return [f" neighbor {address} remote-as {remote_as}",
-            f" neighbor {address} timers 1 4", f" neighbor {address} timers connect 1",
+            f" neighbor {address} timers {hello} {dead}",
+            f" neighbor {address} timers connect 1",
             f" neighbor {address} advertisement-interval 0"]
 
 

@@ -73,7 +73,7 @@ def last_line(path):
 
 
 class Manifest:
-    """JSON lines: {"kind": "netns"|"link"|"cgroup"|"database", "name": ...}."""
+    """JSON lines: {"kind": "netns"|"link"|"cgroup"|"database"|"sysctl", "name": ...}."""
 
     def __init__(self, path):
         self.path = Path(path)

@@ -90,9 +90,16 @@ class Walk:
 
 
 class Walker:
+    """Up to this many hosts, every pair is traced at every switch.  In larger networks
+    what enters a switch by one port for one host is traced once, whatever its source:
+    our tables do not look at that."""
+
+    EVERY_SOURCE = 20
+
     def __init__(self, lab):
         self.topology = lab.topology
         self.ctl = UnixCtl(lab.ovs.dir / "ovs-vswitchd.ctl")
+        self.steps = None if len(self.topology.hosts) <= self.EVERY_SOURCE else {}
 
     def close(self):
         self.ctl.close()
@@ -106,8 +113,7 @@ class Walker:
             if len(walk.ports) > MAX_HOPS:
                 walk.why = "loops: " + " ".join(p.node.name for p in walk.ports[-8:])
                 return walk
-            step = parse(self.ctl.call("ofproto/trace", port.node.name, self._packet(
-                source, target, family, port, eth_src, port.mac, ttl, entropy)))
+            step = self._step(source, target, family, port, eth_src, ttl, entropy)
             if step.output is None:
                 walk.why = (f"{port.node.title} "
                             f"{'punts' if step.punted else 'drops'} it")
@@ -124,6 +130,16 @@ class Walker:
                             f"{step.eth_dst}")
                 return walk
             port, ttl, eth_src = out.peer, ttl - 1, step.eth_src
+
+    def _step(self, source, target, family, port, eth_src, ttl, entropy):
+        key = (port, target, family)
+        if self.steps is not None and key in self.steps:
+            return self.steps[key]
+        step = parse(self.ctl.call("ofproto/trace", port.node.name, self._packet(
+            source, target, family, port, eth_src, port.mac, ttl, entropy)))
+        if self.steps is not None:
+            self.steps[key] = step
+        return step
 
     @staticmethod
     def _packet(source, target, family, port, eth_src, eth_dst, ttl, entropy):
