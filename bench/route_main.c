@@ -1,0 +1,327 @@
+/* Routes into the kernel of the VM, and how long until the switch has them.
+ *
+ *     bench-route LAB-NETNS VM-NETNS BRIDGE COMMAND...
+ *
+ *     setup HOPS                   permanent neighbours 0..HOPS-1
+ *     bulk OP FIRST END HOPS       prefixes FIRST..END-1; OP add, delete
+ *     change FIRST END HOPS SHIFT  the same prefixes to next hop + SHIFT
+ *     single ROUNDS GAP-US         one route, added, changed, deleted, again and again
+ *     neigh HOP SALT               another MAC address of a neighbour
+ *     connect ENTRIES DB-SOCK NAME gives the bridge its controller; until it has these
+ *
+ * LAB-NETNS and VM-NETNS are files, BRIDGE is unix:PATH of the management socket.  What
+ * rfproxy and the switch say to each other is overheard (tap.h); a barrier reply is the
+ * end of what was timed.  Prints one JSON object; times in microseconds. */
+
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netns.h"
+#include "ofconn.h"
+#include "prefixset.h"
+#include "routes.h"
+#include "tap.h"
+
+enum { FIB_TABLE = 1, OPENFLOW_PORT = 6653 };
+enum {
+    POLL_US = 20000,     /* Between looks at the table. */
+    QUIET_US = 150000,   /* No barrier reply for so long: it was the last. */
+    STALL_US = 10000000, /* Nothing moves: give up. */
+    ANSWER_US = 5000000, /* For one route. */
+};
+#define SINGLE_PREFIX "185.199.108.0/24"
+
+struct bench {
+    struct tap *tap;
+    struct routes *routes;
+    struct ofconn *bridge;
+    uint32_t ifindex[2];
+};
+
+/* What the tap has seen. */
+struct seen {
+    int64_t last_reply;
+    unsigned flow_mods, group_mods, replies;
+};
+
+static bool count_messages(void *seen_, const struct tap_event *ev)
+{
+    struct seen *seen = seen_;
+
+    if (ev->from_switch && ev->type == OFPT_BARRIER_REPLY) {
+        seen->last_reply = ev->at;
+        seen->replies++;
+    }
+    seen->flow_mods += !ev->from_switch && ev->type == OFPT_FLOW_MOD;
+    seen->group_mods += !ev->from_switch && ev->type == OFPT_GROUP_MOD;
+    return false;
+}
+
+/* Listens until no barrier reply has come for QUIET_US after `since`. */
+static void wait_quiet(struct bench *b, struct seen *seen, int64_t since)
+{
+    int64_t last = MAX(since, seen->last_reply);
+
+    while (bench_now_us() < last + QUIET_US) {
+        tap_run(b->tap, last + QUIET_US, count_messages, seen);
+        last = MAX(since, seen->last_reply);
+    }
+}
+
+/* Listens until the table has `wanted` entries and nothing follows. */
+static void wait_count(struct bench *b, struct seen *seen, uint32_t wanted)
+{
+    uint32_t count, before = UINT32_MAX;
+    int64_t moved_at = bench_now_us();
+
+    while ((count = ofconn_table_count(b->bridge, FIB_TABLE)) != wanted) {
+        int64_t now = bench_now_us();
+        moved_at = count != before ? now : moved_at;
+        before = count;
+        if (now - moved_at > STALL_US) {
+            bench_fail("the table stays at %u entries, %u expected", count, wanted);
+        }
+        tap_run(b->tap, now + POLL_US, count_messages, seen);
+    }
+    wait_quiet(b, seen, bench_now_us());
+}
+
+static void put_routes(struct bench *b, enum routes_op op, uint32_t first, uint32_t end,
+                       uint32_t n_hops, uint32_t shift)
+{
+    struct prefixset set;
+
+    prefixset_init(&set, end);
+    for (uint32_t i = first; i < end; i++) {
+        struct ip_prefix prefix = prefixset_get(&set, i);
+        uint32_t hop = prefixset_hop(i, n_hops) + shift;
+        routes_put(b->routes, op, &prefix, prefixset_gateway(hop), b->ifindex[hop % 2]);
+    }
+    routes_flush(b->routes);
+    prefixset_uninit(&set);
+}
+
+static void bulk(struct bench *b, bool add, uint32_t first, uint32_t end,
+                 uint32_t n_hops)
+{
+    uint32_t before = ofconn_table_count(b->bridge, FIB_TABLE);
+    struct seen seen = {0};
+    int64_t begun = bench_now_us();
+
+    put_routes(b, add ? ROUTES_ADD : ROUTES_DELETE, first, end, n_hops, 0);
+    int64_t in_kernel = bench_now_us();
+    wait_count(b, &seen, add ? before + (end - first) : before - (end - first));
+    printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"entries\": %u}\n",
+           in_kernel - begun, seen.last_reply - begun,
+           ofconn_table_count(b->bridge, FIB_TABLE));
+}
+
+static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hops,
+                   uint32_t shift)
+{
+    struct seen seen = {0};
+    int64_t begun = bench_now_us();
+
+    put_routes(b, ROUTES_REPLACE, first, end, n_hops, shift);
+    int64_t in_kernel = bench_now_us();
+    wait_quiet(b, &seen, in_kernel);
+    printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"flow_mods\": %u, "
+           "\"group_mods\": %u}\n",
+           in_kernel - begun, seen.last_reply - begun, seen.flow_mods, seen.group_mods);
+}
+
+/* One route. */
+
+struct awaited {
+    struct ip_prefix prefix;
+    bool sent;
+    uint32_t barrier; /* The request after its flow-mod. */
+    int64_t reply_at;
+};
+
+static bool is_about(const struct tap_event *ev, const struct ip_prefix *prefix)
+{
+    static struct of_msg msg;
+
+    return of_msg_decode(ev->raw, &msg) == OF_OK &&
+           of_match_has(&msg.flow_mod.match, OF_F_IPV4_DST) &&
+           msg.flow_mod.match.ipv4_dst == ip_to_v4(prefix->addr);
+}
+
+static uint32_t xid_of(const struct tap_event *ev)
+{
+    struct cursor c = ev->raw;
+    struct of_header h = {0};
+
+    of_header_pull(&c, &h);
+    return h.xid;
+}
+
+static bool await(void *a_, const struct tap_event *ev)
+{
+    struct awaited *a = a_;
+
+    if (!ev->from_switch && ev->type == OFPT_FLOW_MOD && !a->sent) {
+        a->sent = is_about(ev, &a->prefix);
+    } else if (!ev->from_switch && ev->type == OFPT_BARRIER_REQUEST && a->sent &&
+               !a->barrier) {
+        a->barrier = xid_of(ev);
+    } else if (ev->from_switch && ev->type == OFPT_BARRIER_REPLY && a->barrier &&
+               xid_of(ev) == a->barrier) {
+        a->reply_at = ev->at;
+        return true;
+    }
+    return false;
+}
+
+static int64_t one_route(struct bench *b, enum routes_op op,
+                         const struct ip_prefix *prefix, uint32_t hop)
+{
+    struct awaited a = {.prefix = *prefix};
+    int64_t begun = bench_now_us();
+
+    routes_put(b->routes, op, prefix, prefixset_gateway(hop), b->ifindex[hop % 2]);
+    routes_flush(b->routes);
+    if (!tap_run(b->tap, begun + ANSWER_US, await, &a)) {
+        bench_fail("one route did not reach the switch within %d s",
+                   ANSWER_US / 1000000);
+    }
+    return a.reply_at - begun;
+}
+
+static void single(struct bench *b, uint32_t rounds, uint32_t gap_us)
+{
+    static const struct {
+        const char *name;
+        enum routes_op op;
+        uint32_t hop;
+    } steps[] = {{"add", ROUTES_ADD, 0},
+                 {"change", ROUTES_REPLACE, 1},
+                 {"delete", ROUTES_DELETE, 1}};
+    struct ip_prefix prefix;
+    int64_t *us[ARRAY_SIZE(steps)];
+
+    prefix_parse(SINGLE_PREFIX, &prefix);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        us[i] = xcalloc(rounds, sizeof *us[i]);
+    }
+    for (uint32_t n = 0; n < rounds; n++) {
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+            bench_sleep_us(gap_us);
+            us[i][n] = one_route(b, steps[i].op, &prefix, steps[i].hop);
+        }
+    }
+    printf("{");
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        printf("%s\"%s\": [", i ? ", " : "", steps[i].name);
+        for (uint32_t n = 0; n < rounds; n++) {
+            printf("%s%" PRId64, n ? ", " : "", us[i][n]);
+        }
+        printf("]");
+        free(us[i]);
+    }
+    printf("}\n");
+}
+
+/* Next hops. */
+
+static struct eth_addr neigh_mac(uint32_t hop, uint32_t salt)
+{
+    return eth_from_u64(UINT64_C(0x020000000000) | (uint64_t)salt << 16 | (hop + 1));
+}
+
+static void setup(struct bench *b, uint32_t n_hops)
+{
+    for (uint32_t i = 0; i < n_hops; i++) {
+        routes_put_neigh(b->routes, prefixset_gateway(i), neigh_mac(i, 0),
+                         b->ifindex[i % 2]);
+    }
+    routes_flush(b->routes);
+    printf("{}\n");
+}
+
+static void neigh(struct bench *b, uint32_t hop, uint32_t salt)
+{
+    struct seen seen = {0};
+    int64_t begun = bench_now_us();
+
+    routes_put_neigh(b->routes, prefixset_gateway(hop), neigh_mac(hop, salt),
+                     b->ifindex[hop % 2]);
+    routes_flush(b->routes);
+    wait_quiet(b, &seen, bench_now_us() + QUIET_US);
+    printf("{\"total\": %" PRId64 ", \"flow_mods\": %u, \"group_mods\": %u}\n",
+           seen.last_reply - begun, seen.flow_mods, seen.group_mods);
+}
+
+/* A switch connects. */
+
+static void connect_switch(struct bench *b, uint32_t entries, const char *db,
+                           const char *bridge)
+{
+    struct seen seen = {0};
+    char *command = xasprintf("ovs-vsctl --db=unix:%s --no-wait set-controller %s "
+                              "tcp:127.0.0.1:%d -- set controller %s max_backoff=1000 "
+                              "connection_mode=out-of-band",
+                              db, bridge, OPENFLOW_PORT, bridge);
+
+    if (system(command)) {
+        bench_fail("failed: %s", command);
+    }
+    free(command);
+    wait_count(b, &seen, entries);
+    printf("{\"total\": %" PRId64 "}\n", seen.last_reply - tap_connected_at(b->tap));
+}
+
+/* Command line. */
+
+static uint32_t number(char **argv, int i)
+{
+    uint64_t v;
+
+    if (!argv[i] || !parse_u64(argv[i], 10, 1000000000, &v)) {
+        bench_fail("%s: expected a number", argv[i] ? argv[i] : "end of line");
+    }
+    return (uint32_t)v;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b;
+    char **words = argv + 4;
+
+    if (argc < 5) {
+        bench_fail("see the top of bench/route_main.c for what to say");
+    }
+    bool bulky = !strcmp(words[0], "bulk") || !strcmp(words[0], "connect");
+    netns_enter(argv[1]);
+    b.tap = tap_open(OPENFLOW_PORT, !bulky);
+    netns_enter(argv[2]);
+    b.routes = routes_open();
+    b.ifindex[0] = if_nametoindex("eth1");
+    b.ifindex[1] = if_nametoindex("eth2");
+    b.bridge = ofconn_open(argv[3]);
+    if (!strcmp(words[0], "connect") && argc == 8) {
+        connect_switch(&b, number(words, 1), words[2], words[3]);
+    } else if (bulky && words[1]) {
+        bulk(&b, !strcmp(words[1], "add"), number(words, 2), number(words, 3),
+             number(words, 4));
+    } else if (!strcmp(words[0], "change")) {
+        change(&b, number(words, 1), number(words, 2), number(words, 3),
+               number(words, 4));
+    } else if (!strcmp(words[0], "single")) {
+        single(&b, number(words, 1), number(words, 2));
+    } else if (!strcmp(words[0], "setup")) {
+        setup(&b, number(words, 1));
+    } else if (!strcmp(words[0], "neigh")) {
+        neigh(&b, number(words, 1), number(words, 2));
+    } else {
+        bench_fail("%s: no such command", words[0]);
+    }
+    ofconn_close(b.bridge);
+    routes_close(b.routes);
+    tap_close(b.tap);
+    return 0;
+}
