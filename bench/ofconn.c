@@ -110,6 +110,9 @@ struct ofconn *ofconn_open(const char *endpoint)
 
     of_session_config_init(&config);
     config.output_max = SIZE_MAX;
+    /* An echo request would wait behind a million flow-mods. */
+    config.echo_idle_ms = TIMEOUT_MS;
+    config.echo_dead_ms = 2 * TIMEOUT_MS;
     c->fd = connect_to(endpoint);
     c->bytes = xmalloc(READ_BYTES);
     c->session = of_session_create(&config, now_ms());

@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(what, "groups") && argc == 4) {
         struct ofconn *c = ofconn_open(argv[2]);
         add_groups(c, number(argv[3], 128));
+        printf("%s\n", argv[3]);
         ofconn_close(c);
     } else if (!strcmp(what, "count") && argc == 4) {
         struct ofconn *c = ofconn_open(argv[2]);
