@@ -20,18 +20,11 @@
 #include <string.h>
 
 #include "netns.h"
-#include "ofconn.h"
 #include "prefixset.h"
 #include "routes.h"
-#include "tap.h"
+#include "watch.h"
 
-enum { FIB_TABLE = 1, OPENFLOW_PORT = 6653 };
-enum {
-    POLL_US = 20000,     /* Between looks at the table. */
-    QUIET_US = 150000,   /* No barrier reply for so long: it was the last. */
-    STALL_US = 10000000, /* Nothing moves: give up. */
-    ANSWER_US = 5000000, /* For one route. */
-};
+enum { NEIGH_US = 150000 }; /* A change that changes nothing has no barrier. */
 #define SINGLE_PREFIX "185.199.108.0/24"
 
 struct bench {
@@ -40,54 +33,6 @@ struct bench {
     struct ofconn *bridge;
     uint32_t ifindex[2];
 };
-
-/* What the tap has seen. */
-struct seen {
-    int64_t last_reply;
-    unsigned flow_mods, group_mods, replies;
-};
-
-static bool count_messages(void *seen_, const struct tap_event *ev)
-{
-    struct seen *seen = seen_;
-
-    if (ev->from_switch && ev->type == OFPT_BARRIER_REPLY) {
-        seen->last_reply = ev->at;
-        seen->replies++;
-    }
-    seen->flow_mods += !ev->from_switch && ev->type == OFPT_FLOW_MOD;
-    seen->group_mods += !ev->from_switch && ev->type == OFPT_GROUP_MOD;
-    return false;
-}
-
-/* Listens until no barrier reply has come for QUIET_US after `since`. */
-static void wait_quiet(struct bench *b, struct seen *seen, int64_t since)
-{
-    int64_t last = MAX(since, seen->last_reply);
-
-    while (bench_now_us() < last + QUIET_US) {
-        tap_run(b->tap, last + QUIET_US, count_messages, seen);
-        last = MAX(since, seen->last_reply);
-    }
-}
-
-/* Listens until the table has `wanted` entries and nothing follows. */
-static void wait_count(struct bench *b, struct seen *seen, uint32_t wanted)
-{
-    uint32_t count, before = UINT32_MAX;
-    int64_t moved_at = bench_now_us();
-
-    while ((count = ofconn_table_count(b->bridge, FIB_TABLE)) != wanted) {
-        int64_t now = bench_now_us();
-        moved_at = count != before ? now : moved_at;
-        before = count;
-        if (now - moved_at > STALL_US) {
-            bench_fail("the table stays at %u entries, %u expected", count, wanted);
-        }
-        tap_run(b->tap, now + POLL_US, count_messages, seen);
-    }
-    wait_quiet(b, seen, bench_now_us());
-}
 
 static void put_routes(struct bench *b, enum routes_op op, uint32_t first, uint32_t end,
                        uint32_t n_hops, uint32_t shift)
@@ -107,16 +52,17 @@ static void put_routes(struct bench *b, enum routes_op op, uint32_t first, uint3
 static void bulk(struct bench *b, bool add, uint32_t first, uint32_t end,
                  uint32_t n_hops)
 {
-    uint32_t before = ofconn_table_count(b->bridge, FIB_TABLE);
+    uint32_t before = ofconn_table_count(b->bridge, BENCH_FIB_TABLE);
     struct seen seen = {0};
     int64_t begun = bench_now_us();
 
     put_routes(b, add ? ROUTES_ADD : ROUTES_DELETE, first, end, n_hops, 0);
     int64_t in_kernel = bench_now_us();
-    wait_count(b, &seen, add ? before + (end - first) : before - (end - first));
+    watch_count(b->tap, b->bridge, &seen,
+                add ? before + (end - first) : before - (end - first));
     printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"entries\": %u}\n",
            in_kernel - begun, seen.last_reply - begun,
-           ofconn_table_count(b->bridge, FIB_TABLE));
+           ofconn_table_count(b->bridge, BENCH_FIB_TABLE));
 }
 
 static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hops,
@@ -127,7 +73,7 @@ static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hop
 
     put_routes(b, ROUTES_REPLACE, first, end, n_hops, shift);
     int64_t in_kernel = bench_now_us();
-    wait_quiet(b, &seen, in_kernel);
+    watch_quiet(b->tap, &seen, in_kernel);
     printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"flow_mods\": %u, "
            "\"group_mods\": %u}\n",
            in_kernel - begun, seen.last_reply - begun, seen.flow_mods, seen.group_mods);
@@ -135,61 +81,14 @@ static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hop
 
 /* One route. */
 
-struct awaited {
-    struct ip_prefix prefix;
-    bool sent;
-    uint32_t barrier; /* The request after its flow-mod. */
-    int64_t reply_at;
-};
-
-static bool is_about(const struct tap_event *ev, const struct ip_prefix *prefix)
-{
-    static struct of_msg msg;
-
-    return of_msg_decode(ev->raw, &msg) == OF_OK &&
-           of_match_has(&msg.flow_mod.match, OF_F_IPV4_DST) &&
-           msg.flow_mod.match.ipv4_dst == ip_to_v4(prefix->addr);
-}
-
-static uint32_t xid_of(const struct tap_event *ev)
-{
-    struct cursor c = ev->raw;
-    struct of_header h = {0};
-
-    of_header_pull(&c, &h);
-    return h.xid;
-}
-
-static bool await(void *a_, const struct tap_event *ev)
-{
-    struct awaited *a = a_;
-
-    if (!ev->from_switch && ev->type == OFPT_FLOW_MOD && !a->sent) {
-        a->sent = is_about(ev, &a->prefix);
-    } else if (!ev->from_switch && ev->type == OFPT_BARRIER_REQUEST && a->sent &&
-               !a->barrier) {
-        a->barrier = xid_of(ev);
-    } else if (ev->from_switch && ev->type == OFPT_BARRIER_REPLY && a->barrier &&
-               xid_of(ev) == a->barrier) {
-        a->reply_at = ev->at;
-        return true;
-    }
-    return false;
-}
-
 static int64_t one_route(struct bench *b, enum routes_op op,
                          const struct ip_prefix *prefix, uint32_t hop)
 {
-    struct awaited a = {.prefix = *prefix};
     int64_t begun = bench_now_us();
 
     routes_put(b->routes, op, prefix, prefixset_gateway(hop), b->ifindex[hop % 2]);
     routes_flush(b->routes);
-    if (!tap_run(b->tap, begun + ANSWER_US, await, &a)) {
-        bench_fail("one route did not reach the switch within %d s",
-                   ANSWER_US / 1000000);
-    }
-    return a.reply_at - begun;
+    return watch_route(b->tap, ip_to_v4(prefix->addr)) - begun;
 }
 
 static void single(struct bench *b, uint32_t rounds, uint32_t gap_us)
@@ -251,7 +150,7 @@ static void neigh(struct bench *b, uint32_t hop, uint32_t salt)
     routes_put_neigh(b->routes, prefixset_gateway(hop), neigh_mac(hop, salt),
                      b->ifindex[hop % 2]);
     routes_flush(b->routes);
-    wait_quiet(b, &seen, bench_now_us() + QUIET_US);
+    watch_quiet(b->tap, &seen, bench_now_us() + NEIGH_US);
     printf("{\"total\": %" PRId64 ", \"flow_mods\": %u, \"group_mods\": %u}\n",
            seen.last_reply - begun, seen.flow_mods, seen.group_mods);
 }
@@ -265,13 +164,13 @@ static void connect_switch(struct bench *b, uint32_t entries, const char *db,
     char *command = xasprintf("ovs-vsctl --db=unix:%s --no-wait set-controller %s "
                               "tcp:127.0.0.1:%d -- set controller %s max_backoff=1000 "
                               "connection_mode=out-of-band",
-                              db, bridge, OPENFLOW_PORT, bridge);
+                              db, bridge, BENCH_OPENFLOW_PORT, bridge);
 
     if (system(command)) {
         bench_fail("failed: %s", command);
     }
     free(command);
-    wait_count(b, &seen, entries);
+    watch_count(b->tap, b->bridge, &seen, entries);
     printf("{\"total\": %" PRId64 "}\n", seen.last_reply - tap_connected_at(b->tap));
 }
 
@@ -297,7 +196,7 @@ int main(int argc, char **argv)
     }
     bool bulky = !strcmp(words[0], "bulk") || !strcmp(words[0], "connect");
     netns_enter(argv[1]);
-    b.tap = tap_open(OPENFLOW_PORT, !bulky);
+    b.tap = tap_open(BENCH_OPENFLOW_PORT, !bulky);
     netns_enter(argv[2]);
     b.routes = routes_open();
     b.ifindex[0] = if_nametoindex("eth1");

@@ -72,6 +72,9 @@ class Bed:
         wait_for("the associations", self._active, 30)
         self.route("setup", HOPS)
         wait_for("neighbours in the switch", lambda: self.entries() >= HOPS, 10)
+        # Ports are classed after some seconds of listening for LLDP; edges have more
+        # entries than others.
+        wait_for("edge ports", lambda: self.entries(0) >= 10 * len(self.node.ports), 20)
         self.wait_in_sync()
 
     def _active(self):
@@ -134,8 +137,8 @@ class Bed:
         """bench-ofsend: its first number."""
         return int(self.tool("ofsend", *argv).split()[0])
 
-    def entries(self):
-        return self.ofsend("count", self.bridge, 1)
+    def entries(self, table=1):
+        return self.ofsend("count", self.bridge, table)
 
     def audit(self):
         """The switch holds what the kernel says; raises if not."""
@@ -154,6 +157,43 @@ class Bed:
             state = self.datapath()["state"]
             return state == "in sync", state
         wait_for("the switch to be in sync", in_sync, timeout)
+
+    # ---- zebra ----
+
+    def start_zebra(self):
+        """In the container; returns its socket, as seen from here."""
+        self.zebra_config(self.lab.containers.rootfs(self.node) / "etc/frr/zebra.conf")
+        self.lab.containers.run(
+            self.node, "/usr/lib/frr/zebra", "-d", "-f", "/etc/frr/zebra.conf", "-A",
+            "127.0.0.1", "-i", "/run/frr/zebra.pid", "-z", "/run/frr/zserv.api")
+        return f"/proc/{self.pid('zebra')}/root/run/frr/zserv.api"
+
+    @staticmethod
+    def zebra_config(path):
+        path.write_text("no zebra nexthop kernel enable\nzebra work-queue 0\n",
+                        encoding="ascii")
+        shutil.chown(path, "frr", "frr")
+
+    def start_zebra_alone(self):
+        """In a namespace of its own, nobody listening; (namespace, socket)."""
+        instance = self.lab.instance
+        name = f"{instance.netns}-zeb"
+        instance.manifest.note("netns", name)
+        run(["ip", "netns", "add", name])
+        lines = []
+        for i in (1, 2):
+            lines += [f"link add eth{i} type veth peer name peer{i}",
+                      f"addr add 172.31.{i}.1/24 dev eth{i}", f"link set eth{i} up",
+                      f"link set peer{i} up"]
+        instance.run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
+        directory = instance.dir / "zebra"
+        directory.mkdir()
+        shutil.chown(directory, "frr", "frr")
+        self.zebra_config(directory / "zebra.conf")
+        instance.run("/usr/lib/frr/zebra", "-d", "-f", directory / "zebra.conf", "-P", "0",
+                     "-i", directory / "zebra.pid", "-z", directory / "zserv.api",
+                     "--vty_socket", directory, netns=name)
+        return f"/run/netns/{name}", directory / "zserv.api"
 
     # ---- references ----
 

@@ -5,7 +5,7 @@ import time
 
 from rflab.system import LabError
 
-from . import kernel, latency
+from . import kernel, latency, zebra
 from .results import HEADER, Results
 
 BENCHES = {
@@ -17,6 +17,8 @@ BENCHES = {
     "single-busy": latency.single_busy,
     "nexthop": latency.nexthop,
     "memory": kernel.memory,
+    "bulk": zebra.bulk,
+    "single-zebra": zebra.single,
 }
 
 
