@@ -36,6 +36,7 @@ struct table {
 
 struct group {
     uint32_t id, port;
+    uint32_t to; /* Sends to another group. */
     struct eth_addr dst;
 };
 
@@ -161,6 +162,8 @@ static bool on_groups(void *a_, const struct of_event *ev)
                     g.port = action->output.port;
                 } else if (action->kind == OF_A_SET_ETH_DST) {
                     g.dst = action->eth;
+                } else if (action->kind == OF_A_GROUP) {
+                    g.to = action->group_id;
                 }
             }
         }
@@ -170,14 +173,20 @@ static bool on_groups(void *a_, const struct of_event *ev)
     return !(ev->msg->multipart.flags & OFPMPF_MORE);
 }
 
+static int compare_groups(const void *a_, const void *b_)
+{
+    const struct group *a = a_, *b = b_;
+
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
 static const struct group *find_group(const struct audit *a, uint32_t id)
 {
-    for (size_t i = 0; i < a->n_groups; i++) {
-        if (a->groups[i].id == id) {
-            return &a->groups[i];
-        }
-    }
-    return NULL;
+    const struct group key = {.id = id};
+    const struct group *g =
+        bsearch(&key, a->groups, a->n_groups, sizeof key, compare_groups);
+
+    return g && g->to ? find_group(a, g->to) : g;
 }
 
 static void on_flows(void *a_, struct cursor flows)
@@ -263,6 +272,9 @@ int main(int argc, char **argv)
     of_put_multipart_request(of_session_output(ofconn_session(bridge)),
                              of_session_xid(ofconn_session(bridge)), OFPMP_GROUP_DESC);
     ofconn_run(bridge, on_groups, &a, 30000);
+    if (a.n_groups) {
+        qsort(a.groups, a.n_groups, sizeof *a.groups, compare_groups);
+    }
     ofconn_dump(bridge, FIB_TABLE, on_flows, &a);
     ofconn_close(bridge);
     sort(&a.have);

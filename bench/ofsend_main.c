@@ -5,7 +5,7 @@
  *     bench-ofsend dump BRIDGE          reads all flow entries, decoding none
  *     bench-ofsend count BRIDGE TABLE   how many entries a table has
  *     bench-ofsend text N HOPS          the same entries, for ovs-ofctl add-flows
- *     bench-ofsend groups BRIDGE HOPS   makes the groups that "text" refers to
+ *     bench-ofsend groups BRIDGE N HOPS makes the groups that "text" refers to
  *
  * BRIDGE is unix:PATH of a management socket.  The entries are those that rfproxy makes
  * of the same routes.  Prints one line: the microseconds of what was timed, or the
@@ -23,6 +23,20 @@
 enum { FIB_TABLE = 1, FIB_PRIORITY = 0x100 };
 #define FIB_COOKIE UINT64_C(0x52465f0100000005)
 #define FIRST_GROUP 0x80000001u
+enum { SHARE_USERS = 1024, SHARE_SHIFT = 20, MAX_HOPS = 128 }; /* As rfproxy does. */
+
+/* Which group each prefix sends to: that of its next hop, or a share of it. */
+struct chooser {
+    uint32_t n_hops;
+    uint32_t users[MAX_HOPS];
+};
+
+static uint32_t choose_group(struct chooser *c, uint32_t i)
+{
+    uint32_t hop = prefixset_hop(i, c->n_hops);
+
+    return (FIRST_GROUP + hop) | (c->users[hop]++ / SHARE_USERS) << SHARE_SHIFT;
+}
 
 static void delete_all(struct ofconn *c)
 {
@@ -36,8 +50,18 @@ static void delete_all(struct ofconn *c)
     ofconn_barrier(c);
 }
 
-static void add_groups(struct ofconn *c, uint32_t n_hops)
+static void put_group(struct ofconn *c, uint32_t id, const struct of_bucket *bucket)
 {
+    of_put_group_mod(of_session_output(ofconn_session(c)),
+                     of_session_xid(ofconn_session(c)), OFPGC_ADD, OFPGT_INDIRECT, id,
+                     bucket, 1);
+}
+
+/* The groups of next hops, and as many shares of them as n prefixes need. */
+static void add_groups(struct ofconn *c, uint32_t n, uint32_t n_hops)
+{
+    struct chooser chooser = {.n_hops = n_hops};
+
     for (uint32_t i = 0; i < n_hops; i++) {
         struct of_bucket bucket;
         of_bucket_init(&bucket);
@@ -45,9 +69,18 @@ static void add_groups(struct ofconn *c, uint32_t n_hops)
         of_actions_set_eth_dst(&bucket.actions, eth_from_u64(0x020000000100 + i));
         of_actions_dec_nw_ttl(&bucket.actions);
         of_actions_output(&bucket.actions, 1 + i % 2);
-        of_put_group_mod(of_session_output(ofconn_session(c)),
-                         of_session_xid(ofconn_session(c)), OFPGC_ADD, OFPGT_INDIRECT,
-                         FIRST_GROUP + i, &bucket, 1);
+        put_group(c, FIRST_GROUP + i, &bucket);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t hop = prefixset_hop(i, n_hops);
+        bool first = chooser.users[hop] && chooser.users[hop] % SHARE_USERS == 0;
+        uint32_t group = choose_group(&chooser, i);
+        if (first) {
+            struct of_bucket bucket;
+            of_bucket_init(&bucket);
+            of_actions_group(&bucket.actions, FIRST_GROUP + hop);
+            put_group(c, group, &bucket);
+        }
     }
     ofconn_barrier(c);
 }
@@ -69,14 +102,15 @@ static void send_flows(const char *bridge, uint32_t n, uint32_t n_hops)
 {
     struct ofconn *c = ofconn_open(bridge);
     struct buf *out = of_session_output(ofconn_session(c));
+    struct chooser chooser = {.n_hops = n_hops};
     struct prefixset set;
 
-    add_groups(c, n_hops);
+    add_groups(c, n, n_hops);
     prefixset_init(&set, n);
     for (uint32_t i = 0; i < n; i++) {
         struct ip_prefix prefix = prefixset_get(&set, i);
         put_flow(out, of_session_xid(ofconn_session(c)), &prefix,
-                 FIRST_GROUP + prefixset_hop(i, n_hops));
+                 choose_group(&chooser, i));
     }
     int64_t begun = bench_now_us();
     ofconn_barrier(c);
@@ -103,6 +137,7 @@ static void dump(const char *bridge)
 
 static void print_text(uint32_t n, uint32_t n_hops)
 {
+    struct chooser chooser = {.n_hops = n_hops};
     struct prefixset set;
     char text[IP_PREFIX_STRLEN];
 
@@ -112,7 +147,7 @@ static void print_text(uint32_t n, uint32_t n_hops)
         printf("table=%d,cookie=0x%" PRIx64 ",priority=%u,ip,nw_dst=%s,"
                "actions=group:%u\n",
                FIB_TABLE, FIB_COOKIE, FIB_PRIORITY + prefix.plen,
-               prefix_format(&prefix, text), FIRST_GROUP + prefixset_hop(i, n_hops));
+               prefix_format(&prefix, text), choose_group(&chooser, i));
     }
     prefixset_uninit(&set);
 }
@@ -132,9 +167,9 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
 
     if (!strcmp(what, "send") && argc == 5) {
-        send_flows(argv[2], number(argv[3], PREFIXSET_MAX), number(argv[4], 128));
+        send_flows(argv[2], number(argv[3], PREFIXSET_MAX), number(argv[4], MAX_HOPS));
     } else if (!strcmp(what, "text") && argc == 4) {
-        print_text(number(argv[2], PREFIXSET_MAX), number(argv[3], 128));
+        print_text(number(argv[2], PREFIXSET_MAX), number(argv[3], MAX_HOPS));
     } else if (!strcmp(what, "dump") && argc == 3) {
         dump(argv[2]);
     } else if (!strcmp(what, "delete") && argc == 3) {
@@ -143,10 +178,10 @@ int main(int argc, char **argv)
         delete_all(c);
         printf("%" PRId64 "\n", bench_now_us() - begun);
         ofconn_close(c);
-    } else if (!strcmp(what, "groups") && argc == 4) {
+    } else if (!strcmp(what, "groups") && argc == 5) {
         struct ofconn *c = ofconn_open(argv[2]);
-        add_groups(c, number(argv[3], 128));
-        printf("%s\n", argv[3]);
+        add_groups(c, number(argv[3], PREFIXSET_MAX), number(argv[4], MAX_HOPS));
+        printf("%s\n", argv[4]);
         ofconn_close(c);
     } else if (!strcmp(what, "count") && argc == 4) {
         struct ofconn *c = ofconn_open(argv[2]);

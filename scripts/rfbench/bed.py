@@ -208,7 +208,7 @@ class Bed:
         text = self.tool("ofsend", "text", n, hops)
         path = self.lab.instance.dir / f"flows-{n}-{hops}"
         path.write_text(text, encoding="ascii")
-        self.ofsend("groups", self.bridge_ref, hops)
+        self.ofsend("groups", self.bridge_ref, n, hops)
         begun = os.times().elapsed
         self.lab.instance.run("ovs-ofctl", "-O", "OpenFlow13", "--bundle", "add-flows",
                               self.bridge_ref, path, timeout=120)
