@@ -6,6 +6,7 @@
  *     bulk OP FIRST END HOPS       prefixes FIRST..END-1; OP add, delete
  *     change FIRST END HOPS SHIFT  the same prefixes to next hop + SHIFT
  *     single ROUNDS GAP-US         one route, added, changed, deleted, again and again
+ *     churn N OPS HOPS             OPS updates of prefixes 0..N-1, as BGP's
  *     neigh HOP SALT               another MAC address of a neighbour
  *     connect ENTRIES DB-SOCK NAME gives the bridge its controller; until it has these
  *
@@ -25,7 +26,7 @@
 #include "watch.h"
 
 enum { NEIGH_US = 150000 }; /* A change that changes nothing has no barrier. */
-#define SINGLE_PREFIX "185.199.108.0/24"
+#define SINGLE_PREFIX "198.51.100.0/24" /* In no set. */
 
 struct bench {
     struct tap *tap;
@@ -77,6 +78,50 @@ static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hop
     printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"flow_mods\": %u, "
            "\"group_mods\": %u}\n",
            in_kernel - begun, seen.last_reply - begun, seen.flow_mods, seen.group_mods);
+}
+
+/* Of a hundred updates.  Most of what BGP says is what is known already. */
+enum { CHURN_AGAIN = 70, CHURN_OTHER_HOP = 24 }; /* The rest come or go. */
+enum { ABSENT = 255, LISTEN_EACH = 2000 };
+
+static void churn(struct bench *b, uint32_t n, uint32_t n_ops, uint32_t n_hops)
+{
+    struct prefixset set;
+    struct seen seen = {0};
+    uint8_t *hops = xcalloc(n, 1);
+    uint64_t dice = 7;
+    unsigned changes = 0;
+
+    prefixset_init(&set, n);
+    for (uint32_t i = 0; i < n; i++) {
+        hops[i] = (uint8_t)prefixset_hop(i, n_hops);
+    }
+    int64_t begun = bench_now_us();
+    for (uint32_t k = 0; k < n_ops; k++) {
+        dice = dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint32_t i = (uint32_t)(dice >> 33) % n, roll = (uint32_t)(dice >> 20) % 100;
+        struct ip_prefix prefix = prefixset_get(&set, i);
+        uint8_t hop = hops[i] == ABSENT    ? (uint8_t)(k % n_hops)
+                      : roll < CHURN_AGAIN ? hops[i]
+                      : roll < CHURN_AGAIN + CHURN_OTHER_HOP
+                          ? (uint8_t)((hops[i] + 1u) % n_hops)
+                          : ABSENT;
+        changes += hop != hops[i];
+        hops[i] = hop;
+        routes_put(b->routes, hop == ABSENT ? ROUTES_DELETE : ROUTES_REPLACE, &prefix,
+                   prefixset_gateway(hop % n_hops), b->ifindex[hop % 2]);
+        if (k % LISTEN_EACH == 0) {
+            watch_some(b->tap, &seen);
+        }
+    }
+    routes_flush(b->routes);
+    int64_t in_kernel = bench_now_us();
+    watch_quiet(b->tap, &seen, in_kernel);
+    printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"changes\": %u, "
+           "\"flow_mods\": %u}\n",
+           in_kernel - begun, seen.last_reply - begun, changes, seen.flow_mods);
+    free(hops);
+    prefixset_uninit(&set);
 }
 
 /* One route. */
@@ -210,6 +255,8 @@ int main(int argc, char **argv)
     } else if (!strcmp(words[0], "change")) {
         change(&b, number(words, 1), number(words, 2), number(words, 3),
                number(words, 4));
+    } else if (!strcmp(words[0], "churn")) {
+        churn(&b, number(words, 1), number(words, 2), number(words, 3));
     } else if (!strcmp(words[0], "single")) {
         single(&b, number(words, 1), number(words, 2));
     } else if (!strcmp(words[0], "setup")) {

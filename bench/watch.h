@@ -15,6 +15,8 @@ struct seen {
     unsigned flow_mods, group_mods, replies;
 };
 
+/* Takes what has been overheard so far. */
+void watch_some(struct tap *, struct seen *);
 /* Listens until no barrier reply has come for 150 ms after `since`. */
 void watch_quiet(struct tap *, struct seen *, int64_t since);
 /* Listens until the FIB table has `wanted` entries and nothing follows; ends the

@@ -20,7 +20,7 @@
 #include "watch.h"
 #include "zapi.h"
 
-#define SINGLE_PREFIX "185.199.108.0/24"
+#define SINGLE_PREFIX "198.51.100.0/24" /* In no set. */
 
 static uint32_t number(const char *text)
 {

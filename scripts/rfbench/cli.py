@@ -18,6 +18,7 @@ BENCHES = {
     "nexthop": latency.nexthop,
     "memory": kernel.memory,
     "bulk": zebra.bulk,
+    "churn": latency.churn,
     "single-zebra": zebra.single,
 }
 

@@ -81,3 +81,31 @@ def nexthop(results, quick):
                             [got["total"]], [raw])
                 results.note("nexthop", f"{case}, address", "flow-mods", "",
                              got["flow_mods"], n)
+
+
+def churn(results, quick):
+    """A day of BGP updates at full speed; a sentinel route tells the lag."""
+    n, ops = (10_000, 100_000) if quick else (100_000, 1_390_000)
+    with Bed() as bed:
+        case = f"{ops} updates of {words(n)}"
+        bed.route("bulk", "add", 0, n, 64)
+        before, got = bed.rss("rfserver") + bed.rss("rfproxy") + bed.rss("rfclient"), {}
+        replay = threading.Thread(
+            target=lambda: got.update(bed.route("churn", n, ops, 64)))
+        replay.start()
+        lags, rounds = [], 0
+        while replay.is_alive():
+            for values in bed.route("single", 5, 20_000).values():
+                lags += values
+            rounds += 5
+        replay.join()
+        after = bed.rss("rfserver") + bed.rss("rfproxy") + bed.rss("rfclient")
+        results.note("churn", case, "updates a second", "/s", ops / got["total"] * 1e6)
+        results.add("churn", case, "lag p50", "us", lags)
+        results.note("churn", case, "lag p99", "us", percentile(lags, 99), 1_000_000)
+        # Besides the sentinel's own three a round.
+        results.add("churn", case, "flow-mods / changes", "",
+                    [max(got["flow_mods"] - 3 * rounds, 0)], [got["changes"]], 1.0)
+        results.note("churn", case, "memory grows", "MB", (after - before) / 1e6, 8)
+        bed.wait_in_sync()
+        results.check("churn", case, bed.audit())
