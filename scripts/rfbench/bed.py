@@ -106,7 +106,8 @@ class Bed:
     def cpu(self):
         """{process: CPU seconds so far}"""
         return {name: self._cpu(self.pid(name))
-                for name in ("rfclient", "rfserver", "rfproxy", "ovs-vswitchd")}
+                for name in ("rfclient", "rfserver", "rfproxy", "ovs-vswitchd",
+                             "reference")}
 
     @staticmethod
     def _cpu(pid):
