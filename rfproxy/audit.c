@@ -20,6 +20,7 @@
 #include "base/log.h"
 
 #define DISCOVER_MS 5000 /* Then go on without the answers. */
+#define SHARE_LIMIT 1024 /* Users of a group, where groups can be chained. */
 #define STALLED_MS 30000 /* An audit of which nothing is heard. */
 #define LEAKS_MS 1000
 
@@ -47,6 +48,9 @@ void audit_connected(struct datapath *dp)
     of_put_multipart_request(out, audit->desc_xid, OFPMP_DESC);
     out = request(dp, &audit->features_xid);
     of_put_multipart_request(out, audit->features_xid, OFPMP_METER_FEATURES);
+    out = request(dp, &audit->chaining_xid);
+    of_put_multipart_request(out, audit->chaining_xid, OFPMP_GROUP_FEATURES);
+    recon_set_share_limit(dp->recon, 0);
 }
 
 void audit_disconnected(struct datapath *dp)
@@ -127,7 +131,8 @@ static void audit_advance(struct datapath *dp)
 {
     struct audit *audit = &dp->audit;
 
-    if (audit->phase == AUDIT_DISCOVER && !audit->desc_xid && !audit->features_xid) {
+    if (audit->phase == AUDIT_DISCOVER && !audit->desc_xid && !audit->features_xid &&
+        !audit->chaining_xid) {
         struct pipeline_config config = dp->pipeline;
         config.max_meter = audit->max_meter;
         if (config.max_meter < PIPE_METER_PORT) {
@@ -188,7 +193,7 @@ void audit_tick(struct datapath *dp, int64_t now)
     switch (audit->phase) {
     case AUDIT_DISCOVER:
         if (now - audit->progress_at > DISCOVER_MS) {
-            audit->desc_xid = audit->features_xid = 0;
+            audit->desc_xid = audit->features_xid = audit->chaining_xid = 0;
             audit_advance(dp);
         }
         break;
@@ -297,6 +302,16 @@ static void read_features(struct datapath *dp, struct cursor body)
     }
 }
 
+static void read_chaining(struct datapath *dp, struct cursor body)
+{
+    struct of_group_features features;
+
+    if (of_group_features_pull(&body, &features) == OF_OK &&
+        features.capabilities & OFPGFC_CHAINING) {
+        recon_set_share_limit(dp->recon, SHARE_LIMIT);
+    }
+}
+
 void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *mp)
 {
     struct audit *audit = &dp->audit;
@@ -315,6 +330,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     } else if (xid == audit->features_xid && mp->type == OFPMP_METER_FEATURES) {
         slot = &audit->features_xid;
         read_features(dp, mp->body);
+    } else if (xid == audit->chaining_xid && mp->type == OFPMP_GROUP_FEATURES) {
+        slot = &audit->chaining_xid;
+        read_chaining(dp, mp->body);
     } else if (watch && mp->type == OFPMP_AGGREGATE) {
         slot = &watch->xid;
         read_poll(dp, watch, mp->body);
@@ -344,9 +362,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {&audit->desc_xid,   &audit->features_xid,
-                               &audit->leaks.xid,  &audit->miss.xid,
-                               &audit->groups_xid, &audit->meters_xid};
+    uint32_t *const slots[] = {
+        &audit->desc_xid, &audit->features_xid, &audit->chaining_xid, &audit->leaks.xid,
+        &audit->miss.xid, &audit->groups_xid,   &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

@@ -62,7 +62,7 @@ struct audit {
     int64_t progress_at; /* When something was heard last. */
     int64_t next_at;
     /* Requests that wait for the rest of their reply; 0: none. */
-    uint32_t desc_xid, features_xid, groups_xid, meters_xid, flows_xid;
+    uint32_t desc_xid, features_xid, chaining_xid, groups_xid, meters_xid, flows_xid;
     struct audit_watch {
         uint32_t xid, count; /* So many entries at the last answer. */
     } leaks, miss;

@@ -322,7 +322,10 @@ static void render_group(const struct pipeline_config *config,
         of_actions_dec_nw_ttl(&bucket->actions);
         of_actions_output(&bucket->actions, hop->dp_port);
     }
-    if (n == 0 && op->action != RECON_DELETE) {
+    if (op->group.to && op->action != RECON_DELETE) {
+        of_bucket_init(&buckets[n]);
+        of_actions_group(&buckets[n++].actions, PIPELINE_GROUP | op->group.to);
+    } else if (n == 0 && op->action != RECON_DELETE) {
         /* An indirect group has exactly one bucket; this one drops. */
         of_bucket_init(&buckets[n++]);
     }

@@ -78,7 +78,7 @@ enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_N_TABLES = 2 };
 #define PIPELINE_FIB_PRIORITY 0x100 /* Plus the prefix length. */
 
 #define PIPELINE_GROUP 0x80000000u    /* Plus the id of the fib_group. */
-#define PIPELINE_GROUP_MAX 0x7ffffeff /* Of a fib_group: OpenFlow has no more. */
+#define PIPELINE_GROUP_MAX 0x7ffffeff /* OpenFlow has no more. */
 
 /* Ids of meters.  Of a port: PIPE_METER_PORT + dp_port, as far as the switch goes; the
  * ports beyond share PIPE_METER_PUNT. */

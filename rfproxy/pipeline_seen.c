@@ -144,6 +144,24 @@ static bool group_of(const struct of_group_desc *desc, struct fib_group *ret)
     return true;
 }
 
+/* A share (core/recon.h): its only bucket does nothing but send to another group of
+ * ours.  Returns that group's id, or 0. */
+static uint32_t shared_group(const struct of_group_desc *desc)
+{
+    struct cursor c = desc->buckets;
+    struct of_bucket bucket;
+    enum of_err err = OF_OK;
+
+    if (desc->type != OFPGT_INDIRECT || !of_bucket_next(&c, &bucket, &err) || c.n ||
+        bucket.actions.truncated || bucket.actions.n != 1) {
+        return 0;
+    }
+    const struct of_action *a = &bucket.actions.a[0];
+    return a->kind == OF_A_GROUP && a->group_id & PIPELINE_GROUP
+               ? a->group_id & ~PIPELINE_GROUP
+               : 0;
+}
+
 void pipeline_seen_group(struct recon *recon, const struct of_group_desc *desc)
 {
     const uint32_t id = desc->group_id & ~PIPELINE_GROUP;
@@ -152,7 +170,10 @@ void pipeline_seen_group(struct recon *recon, const struct of_group_desc *desc)
     if (!(desc->group_id & PIPELINE_GROUP) || id == 0 || id > PIPELINE_GROUP_MAX) {
         return;
     }
-    if (group_of(desc, &group)) {
+    const uint32_t shared = shared_group(desc);
+    if (shared) {
+        recon_seen_share(recon, id, shared);
+    } else if (group_of(desc, &group)) {
         recon_seen_group(recon, id, group.n_hops, group.hops);
     } else {
         recon_seen_group(recon, id, 0, NULL);

@@ -177,9 +177,9 @@ static void apply_addr(struct datapath *dp, const struct plane_addr *addr, bool 
 
 static void apply_group(struct datapath *dp, const struct fib_group *group, bool remove)
 {
-    if (group->id == 0 || group->id > PIPELINE_GROUP_MAX) {
+    if (group->id == 0 || group->id > RECON_GROUP_MAX) {
         log_warn_limited(&dp->faults, "datapath %s: group %u is out of range 1..%u",
-                         dp->name, group->id, PIPELINE_GROUP_MAX);
+                         dp->name, group->id, RECON_GROUP_MAX);
     } else if (remove) {
         recon_remove_group(dp->recon, group->id);
     } else {

@@ -138,10 +138,10 @@ struct nhset *nhset_by_id(const struct nhset_table *t, uint32_t group_id)
 static uint32_t choose_id(const struct nhset_table *t, const struct hop_key *keys,
                           unsigned n)
 {
-    uint32_t id = (uint32_t)hash_bytes(keys, n * sizeof *keys, 0) & 0x7fffffff;
+    uint32_t id = (uint32_t)hash_bytes(keys, n * sizeof *keys, 0) & NHSET_ID_MAX;
 
     while (!id || nhset_by_id(t, id)) {
-        id = (id + 1) & 0x7fffffff;
+        id = (id + 1) & NHSET_ID_MAX;
     }
     return id;
 }

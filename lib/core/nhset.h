@@ -44,9 +44,12 @@ enum nhset_use {
     NHSET_GROUP,
 };
 
+/* Of ids: a power of 2 less 1.  The upper bits of a group's id are the proxy's. */
+#define NHSET_ID_MAX 0xfffffu
+
 struct nhset {
     uint32_t slot;     /* In nhset_table.sets. */
-    uint32_t group_id; /* 1..0x7fffffff. */
+    uint32_t group_id; /* 1..NHSET_ID_MAX. */
     uint32_t refs;
     uint32_t fib_refs;
     uint32_t fib_taken;  /* FIB entries to this group that the peer has. */

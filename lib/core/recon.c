@@ -45,7 +45,8 @@ void recon_count_fib(struct recon *r, uint32_t slot, int sign)
 {
     const uint32_t *w = ptable_words(r->fib, slot);
     count(&r->counts[RECON_FIB], w[W_WANT], w[W_HAVE],
-          *ptable_flags(r->fib, slot) & I_FLIGHT, w[W_WANT] == w[W_HAVE], sign);
+          *ptable_flags(r->fib, slot) & I_FLIGHT, w[W_WANT] == target_base(w[W_HAVE]),
+          sign);
 }
 
 static bool object_is_settled(const struct object *o)
@@ -87,6 +88,9 @@ struct object *recon_get_object(struct recon *r, enum recon_what what, unsigned 
     memcpy(o->key, key.data, key.len);
     if (what == RECON_GROUP) {
         HASH_ADD(hh, r->groups, key, o->key_len, o);
+        if (rank == RANK_SHARE) {
+            recon_share_created(r, o);
+        }
     } else {
         HASH_ADD(hh, r->aux, key, o->key_len, o);
     }
@@ -100,7 +104,8 @@ struct object *recon_find_group(const struct recon *r, uint32_t id)
 
 struct object *recon_get_group(struct recon *r, uint32_t id)
 {
-    return recon_get_object(r, RECON_GROUP, RANK_GROUP,
+    return recon_get_object(r, RECON_GROUP,
+                            target_is_share(id) ? RANK_SHARE : RANK_GROUP,
                             (struct recon_blob){&id, sizeof id});
 }
 
@@ -130,6 +135,8 @@ static void object_join_lane(struct recon *r, struct object *o, uint8_t lane)
 
 static void object_free(struct recon *r, struct object *o)
 {
+    const uint32_t share = o->rank == RANK_SHARE ? recon_group_id(o) : 0;
+
     recon_object_leave_lane(r, o);
     if (o->what == RECON_GROUP) {
         HASH_DELETE(hh, r->groups, o);
@@ -138,6 +145,9 @@ static void object_free(struct recon *r, struct object *o)
     }
     free(o->value);
     free(o);
+    if (share) {
+        recon_share_freed(r, share);
+    }
 }
 
 void recon_evaluate_object(struct recon *r, struct object *o)
@@ -153,7 +163,7 @@ void recon_evaluate_object(struct recon *r, struct object *o)
     } else {
         recon_object_leave_lane(r, o);
         recon_failure_clear(r, o->what, recon_ref(o), &o->flags);
-        if (!o->desired && !o->users && !o->waiters &&
+        if (!o->desired && !o->users && !o->waiters && !o->n_shares &&
             !(r->auditing && o->flags & I_TOUCHED)) {
             object_free(r, o);
         }
@@ -215,7 +225,7 @@ void recon_evaluate_fib(struct recon *r, uint32_t slot)
     if (*flags & (I_FLIGHT | I_WAIT)) {
         return;
     }
-    if (w[W_WANT] != w[W_HAVE]) {
+    if (w[W_WANT] != target_base(w[W_HAVE])) {
         if (r->known) {
             ptable_enqueue(r->fib, w[W_WANT] ? LANE_ADD : LANE_DEL, slot);
         }
@@ -235,8 +245,8 @@ uint16_t *recon_flags_of(const struct recon *r, enum recon_what what, uint64_t r
 
 /* What is desired. */
 
-static void object_desire(struct recon *r, struct object *o, const void *value,
-                          uint32_t len, uint64_t hash)
+void recon_object_desire(struct recon *r, struct object *o, const void *value,
+                         uint32_t len, uint64_t hash)
 {
     recon_count_object(r, o, -1);
     if (!o->desired || o->want != hash) {
@@ -255,7 +265,7 @@ static void object_desire(struct recon *r, struct object *o, const void *value,
     recon_evaluate_object(r, o);
 }
 
-static void object_remove(struct recon *r, struct object *o)
+void recon_object_remove(struct recon *r, struct object *o)
 {
     if (o && o->desired) {
         recon_count_object(r, o, -1);
@@ -283,31 +293,45 @@ bool recon_desire_aux(struct recon *r, unsigned rank, struct recon_blob key,
         recon_object_leave_lane(r, o);
         o->rank = (uint8_t)rank;
     }
-    object_desire(r, o, value.data, value.len, recon_hash_blob(value));
+    recon_object_desire(r, o, value.data, value.len, recon_hash_blob(value));
     return true;
 }
 
 void recon_remove_aux(struct recon *r, struct recon_blob key)
 {
     if (key.len) {
-        object_remove(r, recon_find_object(r, RECON_AUX, key));
+        recon_object_remove(r, recon_find_object(r, RECON_AUX, key));
     }
 }
 
 bool recon_desire_group(struct recon *r, const struct fib_group *g)
 {
-    if (!target_is_group(g->id) || g->n_hops > VM_MAX_HOPS) {
+    if (!g->id || g->id > RECON_GROUP_MAX || g->n_hops > VM_MAX_HOPS) {
         return false;
     }
-    object_desire(r, recon_get_group(r, g->id), g->hops,
-                  (uint32_t)(g->n_hops * sizeof g->hops[0]),
-                  recon_hash_hops(g->n_hops, g->hops));
+    struct object *o = recon_get_group(r, g->id);
+    recon_object_desire(r, o, g->hops, (uint32_t)(g->n_hops * sizeof g->hops[0]),
+                        recon_hash_hops(g->n_hops, g->hops));
+    recon_shares_follow(r, g->id, o->n_shares, true);
     return true;
+}
+
+static void group_remove(struct recon *r, struct object *o)
+{
+    const uint32_t id = recon_group_id(o);
+    const unsigned n_shares = o->n_shares;
+
+    recon_object_remove(r, o); /* Frees it, if nothing is left of it. */
+    recon_shares_follow(r, id, n_shares, false);
 }
 
 void recon_remove_group(struct recon *r, uint32_t id)
 {
-    object_remove(r, recon_find_group(r, id));
+    struct object *o = recon_find_group(r, id);
+
+    if (o && o->rank == RANK_GROUP) {
+        group_remove(r, o);
+    }
 }
 
 static void fib_want(struct recon *r, uint32_t slot, uint32_t target)
@@ -327,7 +351,8 @@ bool recon_desire_fib(struct recon *r, const struct fib_entry *e)
 {
     uint32_t target = target_pack(e->target);
 
-    if (!target || !prefix_is_valid(&e->prefix)) {
+    if (!target || (target_is_group(target) && target > RECON_GROUP_MAX) ||
+        !prefix_is_valid(&e->prefix)) {
         return false;
     }
     uint32_t slot = ptable_insert(r->fib, &e->prefix);
@@ -362,15 +387,32 @@ void recon_begin(struct recon *r)
     r->syncing = true;
 }
 
-static void sweep_objects(struct recon *r, enum recon_what what)
+static void sweep_aux(struct recon *r)
 {
     struct object *o, *next;
 
-    HASH_ITER (hh, *(what == RECON_GROUP ? &r->groups : &r->aux), o, next) {
+    HASH_ITER (hh, r->aux, o, next) {
         if (!(o->flags & I_NAMED)) {
-            object_remove(r, o);
+            recon_object_remove(r, o);
         }
     }
+}
+
+/* By id, since removing a group may free any of its shares. */
+static void sweep_groups(struct recon *r)
+{
+    uint32_t *ids = xmalloc((HASH_COUNT(r->groups) + 1) * sizeof *ids);
+    size_t n = 0;
+
+    for (const struct object *o = r->groups; o; o = o->hh.next) {
+        if (o->rank == RANK_GROUP && !(o->flags & I_NAMED)) {
+            ids[n++] = recon_group_id(o);
+        }
+    }
+    while (n > 0) {
+        recon_remove_group(r, ids[--n]);
+    }
+    free(ids);
 }
 
 void recon_end(struct recon *r)
@@ -386,8 +428,8 @@ void recon_end(struct recon *r)
             fib_want(r, s, TARGET_NONE);
         }
     }
-    sweep_objects(r, RECON_GROUP);
-    sweep_objects(r, RECON_AUX);
+    sweep_groups(r);
+    sweep_aux(r);
 }
 
 bool recon_is_complete(const struct recon *r)
@@ -435,7 +477,7 @@ void recon_fib_state(const struct recon *r, const struct ip_prefix *prefix,
     const uint32_t *w = slot == PTABLE_NONE ? none : ptable_words(r->fib, slot);
 
     *ret_desired = target_unpack(w[W_WANT]);
-    *ret_installed = target_unpack(w[W_HAVE]);
+    *ret_installed = target_unpack(target_base(w[W_HAVE]));
 }
 
 struct recon *recon_create(int64_t retry_min_ms, int64_t retry_max_ms)

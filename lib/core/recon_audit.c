@@ -60,6 +60,13 @@ void recon_seen_group(struct recon *r, uint32_t id, uint16_t n_hops,
     }
 }
 
+void recon_seen_share(struct recon *r, uint32_t id, uint32_t to)
+{
+    if (r->auditing && target_is_group(id)) {
+        object_seen(r, recon_get_group(r, id), recon_hash_share(to));
+    }
+}
+
 void recon_seen_fib(struct recon *r, const struct fib_entry *e)
 {
     if (!r->auditing || !prefix_is_valid(&e->prefix)) {
@@ -111,7 +118,7 @@ static void finish(struct recon *r, bool judge)
         }
         *flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
         const uint32_t *w = ptable_words(r->fib, s);
-        if (w[W_WANT] == w[W_HAVE]) {
+        if (w[W_WANT] == target_base(w[W_HAVE])) {
             recon_evaluate_fib(r, s);
         }
     }

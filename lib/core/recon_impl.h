@@ -29,7 +29,8 @@ enum { W_WANT, W_HAVE, N_WORDS };     /* Of a FIB entry: packed targets. */
 enum { LANE_ADD, LANE_DEL, N_LANES }; /* Added or modified; deleted. */
 
 #define RANK_GROUP RECON_RANKS
-#define N_RANKS (RECON_RANKS + 1)
+#define RANK_SHARE (RECON_RANKS + 1) /* Added after its group, deleted before. */
+#define N_RANKS (RECON_RANKS + 2)
 #define NO_LANE N_LANES
 #define HASH_FOREIGN 0 /* Installed, but nothing that we would install. */
 
@@ -44,9 +45,11 @@ struct object {
     uint8_t hint;   /* enum recon_failure of the refusal. */
     bool waiters;   /* Group: some FIB entry was held back for it. */
     uint32_t users; /* Group: FIB entries installed, or not yet confirmed to be gone. */
-    uint64_t want;  /* Hash of the value. */
-    uint64_t have;  /* Of what is installed, when present. */
-    uint8_t *value; /* When desired. */
+    uint16_t n_shares; /* Group: the highest number of a share that there is ... */
+    uint16_t share;    /* ... and of the one that is being filled. */
+    uint64_t want;     /* Hash of the value. */
+    uint64_t have;     /* Of what is installed, when present. */
+    uint8_t *value;    /* When desired. */
     uint32_t value_len;
     uint32_t key_len;
     struct object *prev, *next; /* In its lane. */
@@ -94,8 +97,9 @@ struct recon {
     size_t audit_differences;
 
     struct ptable *fib;
-    uint32_t walk; /* All up to this slot were looked at ... */
-    bool walking;  /* ... in a pass over the whole table. */
+    uint32_t share_limit; /* 0: no shares. */
+    uint32_t walk;        /* All up to this slot were looked at ... */
+    bool walking;         /* ... in a pass over the whole table. */
     struct object *aux;
     struct object *groups;
     struct object *lanes[N_LANES][N_RANKS];
@@ -157,6 +161,29 @@ void recon_use_group(struct recon *, uint32_t target);
 void recon_unuse_group(struct recon *, uint32_t target);
 /* The flags of the item, or NULL if there is none. */
 uint16_t *recon_flags_of(const struct recon *, enum recon_what, uint64_t ref);
+
+void recon_object_desire(struct recon *, struct object *, const void *value,
+                         uint32_t len, uint64_t hash);
+void recon_object_remove(struct recon *, struct object *); /* NULL: nothing. */
+
+/* recon_share.c */
+/* A share was made: there is its group, which knows of it; it is desired as that is. */
+void recon_share_created(struct recon *, struct object *);
+void recon_share_freed(struct recon *, uint32_t id);
+/* The group is desired, or not any more: so are its shares. */
+void recon_shares_follow(struct recon *, uint32_t group, unsigned n_shares,
+                         bool desired);
+/* The group of a share is there.  The group is there now: so may be its shares. */
+bool recon_share_may_add(const struct recon *, const struct object *share);
+void recon_shares_wake(struct recon *, const struct object *group);
+/* A share left the switch: its group may, too. */
+void recon_share_settled(struct recon *, uint32_t id);
+/* Is there, as far as known, a share of the group in the switch? */
+bool recon_shares_present(const struct recon *, const struct object *group);
+/* Where a FIB entry that wants the group, which is usable, is to send: the group or a
+ * share; TARGET_NONE: a share must be handed out first. */
+uint32_t recon_share_choose(struct recon *, struct object *group);
+uint64_t recon_hash_share(uint32_t to);
 
 /* recon_fail.c */
 void recon_failure_add(struct recon *, struct failure_key, const char *error,

@@ -78,8 +78,12 @@ static void hand_out_object(struct recon *r, struct object *o, struct recon_op *
     o->have = o->want;
     recon_count_object(r, o, 1);
     recon_wake_waiters(r, o);
+    if (ret->action == RECON_ADD && o->n_shares) {
+        recon_shares_wake(r, o);
+    }
     if (o->what == RECON_GROUP) {
         ret->group.id = recon_group_id(o);
+        ret->group.to = o->rank == RANK_SHARE ? target_base(ret->group.id) : 0;
         ret->group.n_hops =
             o->desired ? (uint16_t)(o->value_len / sizeof(struct fib_hop)) : 0;
         ret->group.hops = (const void *)o->value;
@@ -91,72 +95,96 @@ static void hand_out_object(struct recon *r, struct object *o, struct recon_op *
     }
 }
 
-static void hand_out_fib(struct recon *r, uint32_t slot, struct recon_op *ret)
+static void hand_out_fib(struct recon *r, uint32_t slot, uint32_t target,
+                         struct recon_op *ret)
 {
-    const uint32_t *w = ptable_words(r->fib, slot);
-    uint32_t want = w[W_WANT], have = w[W_HAVE];
+    uint32_t have = ptable_words(r->fib, slot)[W_HAVE];
     struct flight f = {.ref = slot, .old = have, .what = RECON_FIB};
 
-    ret->action = !want ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
+    ret->action = !target ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
     recon_use_group(r, have); /* Until the barrier: the flight's. */
     recon_count_fib(r, slot, -1);
     take_off(r, ptable_flags(r->fib, slot), f, ret);
     recon_count_fib(r, slot, 1);
-    recon_set_have(r, slot, want);
+    recon_set_have(r, slot, target);
     ret->fib.prefix = ptable_prefix(r->fib, slot);
-    ret->fib.target = target_unpack(want);
+    ret->fib.target = target_unpack(target);
 }
 
-/* The FIB entry must, and may, be added or modified. */
-static bool fib_may_add(struct recon *r, uint32_t slot)
+/* The target with which the FIB entry must, and may, be added or modified now.
+ * TARGET_NONE: not so; *ret_share: not before a share was handed out. */
+static uint32_t fib_may_add(struct recon *r, uint32_t slot, bool *ret_share)
 {
     const uint32_t *w = ptable_words(r->fib, slot);
 
-    if (*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT) || w[W_WANT] == w[W_HAVE]) {
-        return false;
+    if (*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT) ||
+        w[W_WANT] == target_base(w[W_HAVE])) {
+        return TARGET_NONE;
     }
     if (!w[W_WANT]) {
         ptable_enqueue(r->fib, LANE_DEL, slot);
-        return false;
+        return TARGET_NONE;
     }
-    if (target_is_group(w[W_WANT])) {
-        struct object *o = recon_get_group(r, w[W_WANT]);
-        bool usable = recon_group_is_usable(o);
-        o->waiters |= !usable;
-        return usable;
+    if (!target_is_group(w[W_WANT])) {
+        return w[W_WANT];
     }
-    return true;
+    struct object *o = recon_get_group(r, w[W_WANT]);
+    if (!recon_group_is_usable(o)) {
+        o->waiters = true;
+        return TARGET_NONE;
+    }
+    uint32_t target = recon_share_choose(r, o);
+    if (!target) {
+        *ret_share = true;
+        ptable_enqueue(r->fib, LANE_ADD, slot);
+    }
+    return target;
+}
+
+static bool next_object(struct recon *r, struct recon_op *ret)
+{
+    struct object *o;
+
+    for (int rank = 0; rank < N_RANKS; rank++) {
+        while ((o = r->lanes[LANE_ADD][rank])) {
+            if (rank != RANK_SHARE || recon_share_may_add(r, o)) {
+                hand_out_object(r, o, ret);
+                return true;
+            }
+            recon_object_leave_lane(r, o); /* Comes again with its group. */
+        }
+    }
+    return false;
+}
+
+/* The next FIB entry that is due; in the order of the lane, then of the walk. */
+static uint32_t next_due(struct recon *r)
+{
+    uint32_t slot = ptable_dequeue(r->fib, LANE_ADD);
+
+    if (slot == PTABLE_NONE && r->walking) {
+        slot = r->walk = ptable_next(r->fib, r->walk);
+        r->walking = slot != PTABLE_NONE;
+    }
+    return slot;
 }
 
 static bool next_addition(struct recon *r, struct recon_op *ret)
 {
+    bool share = false;
     uint32_t slot;
 
-    for (int rank = 0; rank < N_RANKS; rank++) {
-        if (r->lanes[LANE_ADD][rank]) {
-            hand_out_object(r, r->lanes[LANE_ADD][rank], ret);
+    if (next_object(r, ret)) {
+        return true;
+    }
+    while (!share && (slot = next_due(r)) != PTABLE_NONE) {
+        uint32_t target = fib_may_add(r, slot, &share);
+        if (target) {
+            hand_out_fib(r, slot, target, ret);
             return true;
         }
     }
-    while ((slot = ptable_dequeue(r->fib, LANE_ADD)) != PTABLE_NONE) {
-        if (fib_may_add(r, slot)) {
-            hand_out_fib(r, slot, ret);
-            return true;
-        }
-    }
-    while (r->walking) {
-        slot = ptable_next(r->fib, r->walk);
-        if (slot == PTABLE_NONE) {
-            r->walking = false;
-        } else {
-            r->walk = slot;
-            if (fib_may_add(r, slot)) {
-                hand_out_fib(r, slot, ret);
-                return true;
-            }
-        }
-    }
-    return false;
+    return share && next_object(r, ret);
 }
 
 static bool next_deletion(struct recon *r, struct recon_op *ret)
@@ -167,14 +195,14 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
         const uint32_t *w = ptable_words(r->fib, slot);
         if (!w[W_WANT] && w[W_HAVE] &&
             !(*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT))) {
-            hand_out_fib(r, slot, ret);
+            hand_out_fib(r, slot, TARGET_NONE, ret);
             return true;
         }
     }
     for (int rank = N_RANKS - 1; rank >= 0; rank--) {
         struct object *o;
         while ((o = r->lanes[LANE_DEL][rank])) {
-            if (!o->users) {
+            if (!o->users && !recon_shares_present(r, o)) {
                 hand_out_object(r, o, ret);
                 return true;
             }
@@ -228,8 +256,12 @@ static void land_object(struct recon *r, struct object *o, enum recon_action act
     if (!refused) {
         recon_failure_clear(r, o->what, recon_ref(o), &o->flags);
     }
+    const uint32_t share = o->rank == RANK_SHARE ? recon_group_id(o) : 0;
     recon_wake_waiters(r, o);
     recon_evaluate_object(r, o);
+    if (share) {
+        recon_share_settled(r, share);
+    }
 }
 
 /* The switch says that a group is absent which was believed to be there. */
@@ -242,6 +274,9 @@ static void lose_group(struct recon *r, uint32_t id)
         o->present = false;
         recon_count_object(r, o, 1);
         recon_evaluate_object(r, o);
+        if (target_is_share(id)) {
+            recon_share_settled(r, id);
+        }
     }
 }
 

@@ -12,11 +12,30 @@
 #define TARGET_PUNT 0x80000001u
 #define TARGET_DROP 0x80000002u
 #define TARGET_FOREIGN 0x80000003u /* Installed, but nothing that we would install. */
-/* Anything else is a group id. */
+/* Anything else is a group id.  Its upper bits are the number of a share of the group
+ * (core/recon.h), which only what is installed can have. */
+#define TARGET_SHARE_SHIFT 20
 
 static inline bool target_is_group(uint32_t t)
 {
     return t && !(t & 0x80000000u);
+}
+
+static inline uint32_t target_share(uint32_t group_id)
+{
+    return group_id >> TARGET_SHARE_SHIFT;
+}
+
+/* The target, or the group whose share it is. */
+static inline uint32_t target_base(uint32_t t)
+{
+    uint32_t base = t & ((1u << TARGET_SHARE_SHIFT) - 1);
+    return target_is_group(t) && base ? base : t;
+}
+
+static inline bool target_is_share(uint32_t t)
+{
+    return target_base(t) != t;
 }
 
 /* TARGET_NONE for what is no target. */

@@ -18,9 +18,10 @@ class OpenVSwitch:
         self.instance = instance
         self.dir = instance.dir / "ovs"
         self.socket = self.dir / "db.sock"
+        self.netns = instance.netns
 
     def start(self):
-        run, ns = self.instance.run, self.instance.netns
+        run, ns = self.instance.run, self.netns
         database = self.dir / "conf.db"
         run("ovsdb-tool", "create", database, SCHEMA)
         run("ovsdb-server", database, f"--remote=punix:{self.socket}",

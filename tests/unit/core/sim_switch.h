@@ -15,7 +15,8 @@
 #define SIM_PREFIXES 40
 #define SIM_GROUPS 8
 #define SIM_AUX 8
-#define SIM_CHUNKS 5 /* Parts of a dump. */
+#define SIM_CHUNKS 5  /* Parts of a dump. */
+#define SIM_SHARES 40 /* Of a group: numbers 1... */
 #define SIM_QUEUE 4096
 
 struct sim_state {
@@ -30,6 +31,7 @@ struct sim_request {
     enum recon_action action;
     uint32_t id; /* Serial, xid or chunk. */
     uint32_t item, value;
+    uint32_t share; /* Of group `item`, or of that which a FIB entry sends to. */
 };
 
 struct sim_reply {
@@ -38,10 +40,13 @@ struct sim_reply {
     enum recon_failure hint;
     enum recon_what what;
     uint32_t item, value;
+    uint32_t share;
 };
 
 struct sim_switch {
     struct sim_state state;
+    uint8_t via[SIM_PREFIXES];                   /* Which share, 0: the group. */
+    bool shares[SIM_GROUPS + 1][SIM_SHARES + 1]; /* Which there are. */
     bool strict;
     uint32_t refuse; /* One of so many operations; 0 for none. */
     struct sim_request requests[SIM_QUEUE];
@@ -79,7 +84,7 @@ static inline struct fib_target sim_target(uint32_t v)
 
 static inline uint32_t sim_target_value(struct fib_target t)
 {
-    return t.verdict == FIB_GROUP  ? t.group
+    return t.verdict == FIB_GROUP  ? t.group & RECON_GROUP_MAX
            : t.verdict == FIB_PUNT ? SIM_GROUPS + 1
                                    : SIM_GROUPS + 2;
 }
@@ -126,6 +131,12 @@ static inline void sim_send_op(struct sim_switch *sw, const struct recon_op *op)
     if (op->what == RECON_FIB) {
         r.item = sim_prefix_index(&op->fib.prefix);
         r.value = op->action == RECON_DELETE ? 0 : sim_target_value(op->fib.target);
+        r.share = r.value && r.value <= SIM_GROUPS ? op->fib.target.group >> 20 : 0;
+    } else if (op->what == RECON_GROUP && op->group.to) {
+        MUST(op->group.to == (op->group.id & RECON_GROUP_MAX) && !op->group.n_hops);
+        r.item = op->group.to;
+        r.share = op->group.id >> 20;
+        r.value = op->action != RECON_DELETE;
     } else if (op->what == RECON_GROUP) {
         r.item = op->group.id;
         r.value = op->action == RECON_DELETE ? 0 : op->group.n_hops + 1u;
@@ -151,6 +162,51 @@ static inline bool sim_group_is_used(const struct sim_state *s, uint32_t id)
     return used;
 }
 
+/* Forgets entries that send to a group, or to a share of it. */
+static inline bool sim_drop_users(struct sim_switch *sw, uint32_t id, uint32_t share)
+{
+    bool any = false;
+    for (int i = 0; i < SIM_PREFIXES; i++) {
+        if (sw->state.fib[i] == id && sw->via[i] == share) {
+            sw->state.fib[i] = sw->via[i] = 0;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static inline bool sim_has_shares(const struct sim_switch *sw, uint32_t id)
+{
+    bool any = false;
+    for (int n = 1; n <= SIM_SHARES; n++) {
+        any |= sw->shares[id][n];
+    }
+    return any;
+}
+
+static inline void sim_do_share(struct sim_switch *sw, const struct sim_request *r)
+{
+    bool *share = &sw->shares[r->item][r->share];
+    struct sim_reply error = {.type = SIM_ERROR, .id = r->id};
+
+    MUST(r->share && r->share <= SIM_SHARES);
+    if ((r->action == RECON_ADD) == *share) {
+        MUST_MSG(!sw->strict, "share %u of %u: action %d", r->share, r->item,
+                 r->action);
+        error.hint = *share ? RECON_EXISTS : RECON_ABSENT;
+        if (r->action != RECON_DELETE) {
+            sim_reply(sw, error);
+        }
+        return;
+    }
+    if (r->action == RECON_DELETE) {
+        MUST(!sim_drop_users(sw, r->item, r->share) || !sw->strict);
+    } else {
+        MUST(!sw->strict || sw->state.groups[r->item]);
+    }
+    *share = r->action != RECON_DELETE;
+}
+
 static inline void sim_do_group(struct sim_switch *sw, const struct sim_request *r)
 {
     uint8_t *group = &sw->state.groups[r->item];
@@ -164,11 +220,11 @@ static inline void sim_do_group(struct sim_switch *sw, const struct sim_request 
         }
         return;
     }
-    if (r->action == RECON_DELETE && sim_group_is_used(&sw->state, r->item)) {
-        MUST_MSG(!sw->strict, "group %u deleted while used", r->item);
-        for (int i = 0; i < SIM_PREFIXES; i++) {
-            sw->state.fib[i] *= sw->state.fib[i] != r->item;
-        }
+    if (r->action == RECON_DELETE) {
+        MUST_MSG(!sw->strict || (!sim_group_is_used(&sw->state, r->item) &&
+                                 !sim_has_shares(sw, r->item)),
+                 "group %u deleted while used", r->item);
+        sim_drop_users(sw, r->item, 0);
     }
     *group = (uint8_t)r->value;
 }
@@ -179,10 +235,12 @@ static inline void sim_do_op(struct sim_switch *sw, struct dice *d,
     if (sw->refuse && roll(d, sw->refuse) == 0) {
         sim_reply(sw, (struct sim_reply){.type = SIM_ERROR, .id = r->id});
     } else if (r->what == RECON_GROUP) {
-        sim_do_group(sw, r);
+        r->share ? sim_do_share(sw, r) : sim_do_group(sw, r);
     } else if (r->what == RECON_FIB) {
         uint32_t *entry = &sw->state.fib[r->item];
-        if (r->value && r->value <= SIM_GROUPS && !sw->state.groups[r->value]) {
+        if (r->value && r->value <= SIM_GROUPS &&
+            (r->share ? !sw->shares[r->value][r->share]
+                      : !sw->state.groups[r->value])) {
             MUST_MSG(!sw->strict, "FIB entry to absent group %u", r->value);
             sim_reply(sw, (struct sim_reply){
                               .type = SIM_ERROR, .id = r->id, .hint = RECON_ABSENT});
@@ -190,6 +248,7 @@ static inline void sim_do_op(struct sim_switch *sw, struct dice *d,
         }
         MUST(!sw->strict || (r->action == RECON_ADD) == !*entry);
         *entry = r->value;
+        sw->via[r->item] = (uint8_t)r->share;
     } else {
         uint8_t *aux = &sw->state.aux[r->item];
         MUST(!sw->strict || (r->action == RECON_ADD) == !*aux);
@@ -203,18 +262,25 @@ static inline void sim_do_dump(struct sim_switch *sw, uint32_t chunk)
 
     for (uint32_t i = 0; i < SIM_PREFIXES; i++) {
         if (i % SIM_CHUNKS == chunk && s->fib[i]) {
-            sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_FIB, i, s->fib[i]});
+            sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_FIB, i, s->fib[i],
+                                             sw->via[i]});
         }
     }
     for (uint32_t i = 0; i <= SIM_GROUPS; i++) {
         if (i % SIM_CHUNKS == chunk && s->groups[i]) {
-            sim_reply(sw,
-                      (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i, s->groups[i]});
+            sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i,
+                                             s->groups[i], 0});
+        }
+        for (uint32_t n = 1; n <= SIM_SHARES && i % SIM_CHUNKS == chunk; n++) {
+            if (sw->shares[i][n]) {
+                sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i, 0, n});
+            }
         }
     }
     for (uint32_t i = 0; i < SIM_AUX; i++) {
         if (i % SIM_CHUNKS == chunk && s->aux[i]) {
-            sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_AUX, i, s->aux[i]});
+            sim_reply(sw,
+                      (struct sim_reply){SIM_SEEN, 0, 0, RECON_AUX, i, s->aux[i], 0});
         }
     }
     if (chunk == SIM_CHUNKS - 1) {

@@ -17,6 +17,7 @@ struct world {
     struct sim_state named; /* During a download: what was named, as 1. */
     bool syncing, complete;
     bool auditing;
+    uint32_t share_limit;
     int64_t now;
     uint32_t next_xid;
 };
@@ -175,7 +176,10 @@ static void handle_seen(struct world *w, const struct sim_reply *r)
     if (r->what == RECON_FIB) {
         struct fib_entry e = {.prefix = sim_prefix(r->item),
                               .target = sim_target(r->value)};
+        e.target.group |= r->share << 20;
         recon_seen_fib(w->recon, &e);
+    } else if (r->what == RECON_GROUP && r->share) {
+        recon_seen_share(w->recon, r->share << 20 | r->item, r->item);
     } else if (r->what == RECON_GROUP) {
         struct fib_group g = sim_group(r->item, r->value);
         recon_seen_group(w->recon, g.id, g.n_hops, g.hops);
@@ -227,16 +231,27 @@ static void tamper(struct world *w)
     struct sim_state *s = &w->sw->state;
     uint32_t id = 1 + roll(&w->dice, SIM_GROUPS);
 
-    switch (roll(&w->dice, 3)) {
-    case 0:
-        s->fib[roll(&w->dice, SIM_PREFIXES)] = roll(&w->dice, 2) * (SIM_GROUPS + 1);
+    switch (roll(&w->dice, 4)) {
+    case 0: {
+        uint32_t i = roll(&w->dice, SIM_PREFIXES);
+        s->fib[i] = roll(&w->dice, 2) * (SIM_GROUPS + 1);
+        w->sw->via[i] = 0;
         break;
+    }
     case 1:
         s->groups[id] = (uint8_t)roll(&w->dice, 3);
-        for (int i = 0; i < SIM_PREFIXES && !s->groups[id]; i++) {
-            s->fib[i] *= s->fib[i] != id;
+        if (!s->groups[id]) {
+            sim_drop_users(w->sw, id, 0);
         }
         break;
+    case 2: {
+        uint32_t n = 1 + roll(&w->dice, 3);
+        w->sw->shares[id][n] = roll(&w->dice, 2);
+        if (!w->sw->shares[id][n]) {
+            sim_drop_users(w->sw, id, n);
+        }
+        break;
+    }
     default:
         s->aux[roll(&w->dice, SIM_AUX)] = (uint8_t)roll(&w->dice, 3);
     }
@@ -275,6 +290,12 @@ static void check_counts(const struct world *w)
     for (int i = 0; i <= SIM_GROUPS; i++) {
         desired[RECON_GROUP] += w->want.groups[i] != 0;
     }
+    for (int id = 1; id <= SIM_GROUPS; id++) {
+        for (int n = 1; n <= SIM_SHARES; n++) {
+            desired[RECON_GROUP] += w->sw->shares[id][n];
+            MUST(!w->sw->shares[id][n] || w->want.groups[id]);
+        }
+    }
     for (int i = 0; i < SIM_AUX; i++) {
         desired[RECON_AUX] += w->want.aux[i] != 0;
     }
@@ -288,6 +309,19 @@ static void check_counts(const struct world *w)
     }
     MUST(recon_in_sync(w->recon));
     MUST(recon_next_retry(w->recon) == INT64_MAX);
+}
+
+/* No group, and no share of one, has more users than the limit. */
+static void check_shares(const struct world *w)
+{
+    uint32_t users[SIM_GROUPS + 1][SIM_SHARES + 1] = {{0}};
+
+    for (int i = 0; i < SIM_PREFIXES && w->share_limit; i++) {
+        uint32_t id = w->sw->state.fib[i];
+        if (id <= SIM_GROUPS) {
+            MUST(!id || ++users[id][w->sw->via[i]] <= w->share_limit || !w->sw->strict);
+        }
+    }
 }
 
 static void check_converged(struct world *w)
@@ -305,6 +339,7 @@ static void check_converged(struct world *w)
     start_audit(w);
     settle(w);
     MUST(!memcmp(&w->want, &w->sw->state, sizeof w->want));
+    check_shares(w);
     check_counts(w);
 
     start_audit(w);
@@ -365,11 +400,16 @@ static void run(uint64_t seed, bool strict)
                       .recon = recon_create(1000, 30000),
                       .sw = xcalloc(1, sizeof *w.sw)};
 
+    w.share_limit = (uint32_t)(seed % 4); /* 0: none. */
+    recon_set_share_limit(w.recon, w.share_limit);
     w.sw->strict = strict;
     w.sw->refuse = strict ? 0 : 4;
     if (!strict) { /* Left over from an earlier run. */
         w.sw->state.groups[3] = 2;
         w.sw->state.fib[0] = 3;
+        w.sw->shares[3][2] = true;
+        w.sw->state.fib[2] = 3;
+        w.sw->via[2] = 2;
         w.sw->state.aux[1] = 1;
     }
     start_audit(&w);

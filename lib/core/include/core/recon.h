@@ -60,6 +60,7 @@ struct recon_blob {
 bool recon_desire_aux(struct recon *, unsigned rank, struct recon_blob key,
                       struct recon_blob value);
 void recon_remove_aux(struct recon *, struct recon_blob key);
+#define RECON_GROUP_MAX 0xfffffu /* Ids of groups: 1... */
 bool recon_desire_group(struct recon *, const struct fib_group *);
 void recon_remove_group(struct recon *, uint32_t id);
 bool recon_desire_fib(struct recon *, const struct fib_entry *);
@@ -70,6 +71,16 @@ void recon_remove_fib(struct recon *, const struct ip_prefix *);
 void recon_begin(struct recon *);
 void recon_end(struct recon *);
 bool recon_is_complete(const struct recon *); /* A download was completed once. */
+
+/* Shares.  Open vSwitch needs time in proportion to the users of a group whenever a
+ * FIB entry leaves it (half a millisecond with a million).  With a limit, 1..., no more
+ * than so many entries send to one group: those beyond send to a share of it, a group
+ * whose only bucket sends to the group itself.  A changed next hop is still one change.
+ * An entry counts as right at its group or at any share of it, so that none is moved.
+ * Share number N, 1...RECON_SHARES_MAX, of a group has the id N << 20 | id.  0, the
+ * default, is for switches that cannot chain groups. */
+#define RECON_SHARES_MAX 2046
+void recon_set_share_limit(struct recon *, uint32_t limit);
 
 /* Operations. */
 
@@ -91,6 +102,7 @@ struct recon_op {
         } aux;
         struct {
             uint32_t id;
+            uint32_t to; /* Of a share: its group; there are no hops then.  Else 0. */
             uint16_t n_hops;
             const struct fib_hop *hops;
         } group;
@@ -144,6 +156,8 @@ void recon_seen_aux(struct recon *, unsigned rank, struct recon_blob key,
                     struct recon_blob value);
 void recon_seen_group(struct recon *, uint32_t id, uint16_t n_hops,
                       const struct fib_hop *hops);
+/* A group whose only bucket sends to group `to`. */
+void recon_seen_share(struct recon *, uint32_t id, uint32_t to);
 void recon_seen_fib(struct recon *, const struct fib_entry *);
 size_t recon_audit_end(struct recon *);
 /* A refusal has shown that somebody else changed the switch; until the next audit

@@ -203,6 +203,12 @@ enum {
 
 /* 7.3.4.2, ofp_group_mod_command, ofp_group_type, ofp_group. */
 enum { OFPGC_ADD = 0, OFPGC_MODIFY = 1, OFPGC_DELETE = 2 };
+enum {
+    OFPGFC_SELECT_WEIGHT = 1 << 0,
+    OFPGFC_SELECT_LIVENESS = 1 << 1,
+    OFPGFC_CHAINING = 1 << 2,
+    OFPGFC_CHAINING_CHECKS = 1 << 3,
+};
 enum { OFPGT_ALL = 0, OFPGT_SELECT = 1, OFPGT_INDIRECT = 2, OFPGT_FF = 3 };
 #define OFPG_MAX 0xffffff00u
 #define OFPG_ALL 0xfffffffcu

@@ -1,0 +1,1 @@
+"""Benches of the platform, each beside its reference (docs/performance.md)."""

@@ -1,0 +1,243 @@
+"""What the benches run in: the fewest parts that route.
+
+One switch and one container (topology rftest1 without its hosts' traffic), rfserver,
+rfproxy, rfvs, and beside them a second Open vSwitch, in which the references run: both
+have had the same number of entries at any time, so that neither has warmer memory.
+"""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from rflab import lab as labs
+from rflab.ovs import OpenVSwitch
+from rflab.system import CHECKOUT, LabError, run, wait_for
+from rflab.topology import load
+
+HOPS = 64
+ACTIVE = "active client-datapath association"
+
+
+class Reference(OpenVSwitch):
+    """The switch alone, with one bridge."""
+
+    def __init__(self, instance):
+        super().__init__(instance)
+        self.dir = instance.dir / "ref"
+        self.socket = self.dir / "db.sock"
+        self.netns = f"{instance.netns}-ref"
+
+    def start(self):
+        # Userspace datapaths of two processes cannot share a namespace.
+        self.dir.mkdir()
+        self.instance.manifest.note("netns", self.netns)
+        run(["ip", "netns", "add", self.netns])
+        super().start()
+        self.vsctl("add-br", "R", "--", "set", "bridge", "R", "datapath_type=netdev",
+                   "protocols=OpenFlow10,OpenFlow13", "fail-mode=secure",
+                   "other-config:disable-in-band=true")
+
+
+class Bed:
+    def __init__(self):
+        self.run_dir = f"/run/rfb{os.getpid()}"
+        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
+        self.tools = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench"
+        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
+        self.node = self.lab.topology.nodes[0]
+        self.reference = Reference(self.lab.instance)
+        self.bridge = self.lab.ovs.management(self.node.name)
+        self.bridge_ref = self.lab.ovs.management("R")  # By OVS_RUNDIR, for both.
+
+    def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        keep = os.environ.get("RF_BENCH_KEEP")
+        if keep:
+            shutil.copytree(self.lab.instance.dir / "log", keep, dirs_exist_ok=True)
+        labs.down(self.run_dir)
+
+    def _start(self):
+        for _, function in self.lab.phases():
+            function()
+        self.reference.start()
+        wait_for("the associations", self._active, 30)
+        self.route("setup", HOPS)
+        wait_for("neighbours in the switch", lambda: self.entries() >= HOPS, 10)
+        # Ports are classed after some seconds of listening for LLDP; edges have more
+        # entries than others.
+        wait_for("edge ports", lambda: self.entries(0) >= 10 * len(self.node.ports), 20)
+        self.wait_in_sync()
+
+    def _active(self):
+        rows = self.lab.daemons.show("associations")
+        states = [row["state"] for row in rows]
+        return states == [ACTIVE] * len(self.node.ports), str(states)
+
+    # ---- what is there ----
+
+    def pid(self, name):
+        """rfclient, rfserver, rfproxy, rfvs, zebra; ovs-vswitchd, of the lab or `ref`."""
+        if name in ("ovs-vswitchd", "reference"):
+            directory = self.lab.ovs.dir if name == "ovs-vswitchd" else self.reference.dir
+            return int((directory / "ovs-vswitchd.pid").read_text(encoding="ascii"))
+        if name in ("rfclient", "zebra"):
+            for pid in self.lab.instance.processes():
+                comm = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+                if comm == name:
+                    return pid
+            raise LabError(f"no {name} runs in the lab")
+        return self.lab.daemons.pid(name)
+
+    def rss(self, name):
+        """Octets."""
+        status = Path(f"/proc/{self.pid(name)}/status").read_text(encoding="ascii")
+        line = next(l for l in status.splitlines() if l.startswith("VmRSS"))
+        return int(line.split()[1]) * 1024
+
+    def cpu(self):
+        """{process: CPU seconds so far}"""
+        return {name: self._cpu(self.pid(name))
+                for name in ("rfclient", "rfserver", "rfproxy", "ovs-vswitchd",
+                             "reference")}
+
+    @staticmethod
+    def _cpu(pid):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    # ---- tools ----
+
+    @property
+    def vm_netns(self):
+        return f"/proc/{self.pid('rfclient')}/ns/net"
+
+    @property
+    def lab_netns(self):
+        return f"/run/netns/{self.lab.instance.netns}"
+
+    def tool(self, name, *argv, **options):
+        return self.lab.instance.run(self.tools / f"bench-{name}", *argv, timeout=300,
+                                     **options).stdout
+
+    def route(self, *argv):
+        """bench-route: {"kernel": us, "total": us, ...}"""
+        return json.loads(self.tool("route", self.lab_netns, self.vm_netns, self.bridge,
+                                    *argv))
+
+    def ofsend(self, *argv):
+        """bench-ofsend: its first number."""
+        return int(self.tool("ofsend", *argv).split()[0])
+
+    def entries(self, table=1):
+        return self.ofsend("count", self.bridge, table)
+
+    def audit(self):
+        """The switch holds what the kernel says; raises if not."""
+        done = self.lab.instance.run(self.tools / "bench-audit", self.vm_netns, self.bridge,
+                                     check=False, timeout=120)
+        if done.returncode:
+            raise LabError(f"the switch differs from the kernel:\n{done.stdout}"
+                           f"{done.stderr}")
+        return done.stdout.strip()
+
+    def datapath(self):
+        return self.lab.daemons.show("datapaths")[0]
+
+    def wait_in_sync(self, timeout=60):
+        def in_sync():
+            state = self.datapath()["state"]
+            return state == "in sync", state
+        wait_for("the switch to be in sync", in_sync, timeout)
+
+    # ---- zebra ----
+
+    def start_zebra(self):
+        """In the container; returns its socket, as seen from here."""
+        self.zebra_config(self.lab.containers.rootfs(self.node) / "etc/frr/zebra.conf")
+        self.lab.containers.run(
+            self.node, "/usr/lib/frr/zebra", "-d", "-f", "/etc/frr/zebra.conf", "-A",
+            "127.0.0.1", "-i", "/run/frr/zebra.pid", "-z", "/run/frr/zserv.api")
+        return f"/proc/{self.pid('zebra')}/root/run/frr/zserv.api"
+
+    @staticmethod
+    def zebra_config(path):
+        path.write_text("no zebra nexthop kernel enable\nzebra work-queue 0\n",
+                        encoding="ascii")
+        shutil.chown(path, "frr", "frr")
+
+    def start_zebra_alone(self):
+        """In a namespace of its own, nobody listening; (namespace, socket)."""
+        instance = self.lab.instance
+        name = f"{instance.netns}-zeb"
+        instance.manifest.note("netns", name)
+        run(["ip", "netns", "add", name])
+        lines = []
+        for i in (1, 2):
+            lines += [f"link add eth{i} type veth peer name peer{i}",
+                      f"addr add 172.31.{i}.1/24 dev eth{i}", f"link set eth{i} up",
+                      f"link set peer{i} up"]
+        instance.run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
+        directory = instance.dir / "zebra"
+        directory.mkdir()
+        shutil.chown(directory, "frr", "frr")
+        self.zebra_config(directory / "zebra.conf")
+        instance.run("/usr/lib/frr/zebra", "-d", "-f", directory / "zebra.conf", "-P", "0",
+                     "-i", directory / "zebra.pid", "-z", directory / "zserv.api",
+                     "--vty_socket", directory, netns=name)
+        return f"/run/netns/{name}", directory / "zserv.api"
+
+    # ---- references ----
+
+    def raw(self, n, hops):
+        """Microseconds that the switch alone needs for the same entries."""
+        us = self.ofsend("send", self.bridge_ref, n, hops)
+        self.ofsend("delete", self.bridge_ref)
+        return us
+
+    def bundle(self, n, hops):
+        """The same by `ovs-ofctl --bundle`, microseconds."""
+        text = self.tool("ofsend", "text", n, hops)
+        path = self.lab.instance.dir / f"flows-{n}-{hops}"
+        path.write_text(text, encoding="ascii")
+        self.ofsend("groups", self.bridge_ref, n, hops)
+        begun = os.times().elapsed
+        self.lab.instance.run("ovs-ofctl", "-O", "OpenFlow13", "--bundle", "add-flows",
+                              self.bridge_ref, path, timeout=120)
+        us = (os.times().elapsed - begun) * 1e6
+        self.ofsend("delete", self.bridge_ref)
+        path.unlink()
+        return us
+
+    # ---- disturbances ----
+
+    def disconnect(self):
+        """The switch forgets its controller and all entries."""
+        self.lab.ovs.vsctl("del-controller", self.node.name)
+        self.ofsend("delete", self.bridge)
+
+    def connect(self):
+        self.lab.ovs.vsctl("set-controller", self.node.name, "tcp:127.0.0.1:6653", "--",
+                           "set", "controller", self.node.name, "max_backoff=1000",
+                           "connection_mode=out-of-band")
+
+    def kill_proxy(self):
+        self.lab.daemons.kill("rfproxy")
+
+    def start_proxy(self):
+        self.lab.daemons.start_one("rfproxy")
+
+    def stop_proxy(self):
+        self.lab.instance.kill_process(self.pid("rfproxy"), signal.SIGTERM)
+
+    def proxy_log(self):
+        return (self.lab.instance.dir / "log" / "rfproxy.log").read_text(encoding="utf-8")

@@ -1,0 +1,60 @@
+"""The command line of scripts/bench (which has built by now)."""
+
+import argparse
+import time
+
+from rflab.system import LabError
+
+from . import kernel, latency, zebra
+from .results import HEADER, Results
+
+BENCHES = {
+    "bulk-kernel": kernel.bulk_kernel,
+    "push": kernel.push,
+    "resync": kernel.resync,
+    "killed": kernel.killed,
+    "single": latency.single,
+    "single-busy": latency.single_busy,
+    "nexthop": latency.nexthop,
+    "memory": kernel.memory,
+    "bulk": zebra.bulk,
+    "churn": latency.churn,
+    "single-zebra": zebra.single,
+}
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measures the platform beside its references. "
+        "Times are shown, ratios are judged; exit status 1 when a limit is not reached.")
+    parser.add_argument("name", nargs="*", metavar="NAME",
+                        help="which benches: " + " ".join(BENCHES) + " (default: all)")
+    parser.add_argument("--quick", action="store_true",
+                        help="small sets, a smoke test: times are not judged")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.name if name not in BENCHES]
+    if unknown:
+        parser.error(f"no bench {' '.join(unknown)}; there are {' '.join(BENCHES)}")
+    return options
+
+
+def main(argv):
+    options = parse(argv)
+    results = Results(judge=not options.quick)
+    errors = []
+    begun = time.monotonic()
+    print(HEADER)
+    for name in options.name or BENCHES:
+        try:
+            BENCHES[name](results, options.quick)
+        except LabError as error:
+            errors.append(name)
+            print(f"{name}: {error}", flush=True)
+    if options.json:
+        results.write(options.json)
+    failed = results.failed()
+    print(f"{len(results.rows)} figures in {time.monotonic() - begun:.0f} s, {len(failed)} "
+          f"beyond their limits, {len(errors)} benches failed"
+          + (": " + " ".join(errors) if errors else ""))
+    return 1 if failed or errors else 0

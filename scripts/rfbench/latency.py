@@ -1,0 +1,111 @@
+"""One change at a time: single, single-busy, nexthop."""
+
+import threading
+
+from .bed import Bed
+from .kernel import words
+
+STEPS = ("add", "change", "delete")
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * p / 100))]
+
+
+def add_rows(results, bench, case, got, p50=None, p99=None):
+    for step in STEPS:
+        values = got[step]
+        results.add(bench, f"{case}, {step}", "p50", "us", values, limit=p50)
+        results.note(bench, f"{case}, {step}", "p99", "us", percentile(values, 99), p99)
+
+
+def single(results, quick):
+    with Bed() as bed:
+        got = bed.route("single", 200 if quick else 2000, 1000 if quick else 2000)
+        add_rows(results, "single", "kernel route, idle", got, 220, 1000)
+        results.check("single", "idle", bed.audit())
+
+
+def single_busy(results, quick):
+    n = 10_000 if quick else 1_000_000
+    with Bed() as bed:
+        bed.route("bulk", "add", 0, n, 64)
+        got = bed.route("single", 200 if quick else 1000, 2000)
+        add_rows(results, "single-busy", f"{words(n)} in place", got, None, 5000)
+        results.check("single-busy", f"{words(n)} in place", bed.audit())
+    n = 10_000 if quick else 100_000
+    with Bed() as bed:
+        stop = threading.Event()
+
+        def download():
+            while not stop.is_set():
+                bed.route("bulk", "add", 0, n, 64)
+                bed.route("bulk", "delete", 0, n, 64)
+
+        busy = threading.Thread(target=download)
+        busy.start()
+        try:
+            got = bed.route("single", 100 if quick else 500, 2000)
+        finally:
+            stop.set()
+            busy.join()
+        add_rows(results, "single-busy", f"during {words(n)}", got, None, 20000)
+        bed.wait_in_sync()
+        results.check("single-busy", f"during {words(n)}", bed.audit())
+
+
+def nexthop(results, quick):
+    """The MAC address of a neighbour changes, which n prefixes use; then its address."""
+    one = None
+    for n in ([1, 1000, 10_000] if quick else [1, 1000, 100_000, 1_000_000]):
+        with Bed() as bed:
+            case = f"{n} prefix" + ("es" if n > 1 else "")
+            bed.route("bulk", "add", 0, n, 1)
+            got = [bed.route("neigh", 0, salt) for salt in range(1, 12)]
+            times = [g["total"] for g in got]
+            mods = max(g["flow_mods"] + g["group_mods"] for g in got)
+            results.check("nexthop", case, bed.audit())
+            one = one or times
+            # The same median beside each: the cases are not measured side by side.
+            middle = sorted(one)[len(one) // 2]
+            results.add("nexthop", f"{case}, MAC", "to the barrier", "us", times,
+                        [middle] * len(times), 1.5)
+            # One for the group, one for the host entry's group.
+            results.note("nexthop", f"{case}, MAC", "messages", "", mods, 2)
+            if n >= 1000:
+                raw = bed.raw(n, 1)
+                got = bed.route("change", 0, n, 1, 1)
+                results.check("nexthop", case, bed.audit())
+                results.add("nexthop", f"{case}, address", "to the last barrier", "us",
+                            [got["total"]], [raw])
+                results.note("nexthop", f"{case}, address", "flow-mods", "",
+                             got["flow_mods"], n)
+
+
+def churn(results, quick):
+    """A day of BGP updates at full speed; a sentinel route tells the lag."""
+    n, ops = (10_000, 100_000) if quick else (100_000, 1_390_000)
+    with Bed() as bed:
+        case = f"{ops} updates of {words(n)}"
+        bed.route("bulk", "add", 0, n, 64)
+        before, got = bed.rss("rfserver") + bed.rss("rfproxy") + bed.rss("rfclient"), {}
+        replay = threading.Thread(
+            target=lambda: got.update(bed.route("churn", n, ops, 64)))
+        replay.start()
+        lags, rounds = [], 0
+        while replay.is_alive():
+            for values in bed.route("single", 5, 20_000).values():
+                lags += values
+            rounds += 5
+        replay.join()
+        after = bed.rss("rfserver") + bed.rss("rfproxy") + bed.rss("rfclient")
+        results.note("churn", case, "updates a second", "/s", ops / got["total"] * 1e6)
+        results.add("churn", case, "lag p50", "us", lags)
+        results.note("churn", case, "lag p99", "us", percentile(lags, 99), 1_000_000)
+        # Besides the sentinel's own three a round.
+        results.add("churn", case, "flow-mods / changes", "",
+                    [max(got["flow_mods"] - 3 * rounds, 0)], [got["changes"]], 1.0)
+        results.note("churn", case, "memory grows", "MB", (after - before) / 1e6, 8)
+        bed.wait_in_sync()
+        results.check("churn", case, bed.audit())

@@ -1,0 +1,82 @@
+"""Routes given to zebra, as a routing daemon does: bulk, single-zebra."""
+
+import json
+import subprocess
+
+from rflab.system import LabError, wait_for
+
+from .bed import Bed
+from .kernel import words
+from .latency import percentile
+
+PAIRS = {10_000: 7, 100_000: 5, 1_000_000: 2}
+
+
+class Injection:
+    """bench-zebra bulk, which keeps the routes in zebra until end()."""
+
+    def __init__(self, bed, socket, n, hops):
+        self.process = subprocess.Popen(
+            [bed.tools / "bench-zebra", "bulk", bed.vm_netns, socket, str(n), str(hops),
+             bed.lab_netns, bed.bridge], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=bed.lab.instance.environment())
+        self.result = self._read()
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise LabError(self.process.stderr.read().strip())
+        return json.loads(line)
+
+    def end(self):
+        """Withdraws the routes."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        result = self._read()
+        self.process.communicate()
+        return result
+
+
+def bulk(results, quick):
+    for n in [10_000] if quick else list(PAIRS):
+        for hops in (1, 64):
+            with Bed() as bed:
+                bulk_case(bed, results, n, hops, 2 if quick else PAIRS[n])
+
+
+def bulk_case(bed, results, n, hops, pairs):
+    case = f"{words(n)}, {hops} next hop" + ("s" if hops > 1 else "")
+    socket = bed.start_zebra()
+    netns_alone, socket_alone = bed.start_zebra_alone()
+    wait_for("the other zebra", socket_alone.exists, 10)
+    total, installed, alone = [], [], []
+    for i in range(pairs):
+        alone.append(json.loads(bed.tool("zebra", "alone", netns_alone, socket_alone, n,
+                                         hops))["zebra"])
+        wait_for("the other kernel's table to be empty",
+                 lambda: routes_in(bed, netns_alone) < 10, 120)
+        injection = Injection(bed, socket, n, hops)
+        total.append(injection.result["total"])
+        installed.append(injection.result["zebra"])
+        if i == 0:
+            results.check("bulk", case, bed.audit())
+        injection.end()
+    results.add("bulk", case, "barrier / installed", "us", total, installed, 1.03)
+    results.add("bulk", case, "barrier / zebra alone", "us", total, alone,
+                1.7 if n > 10_000 else None)
+
+
+def routes_in(bed, netns):
+    return len(bed.lab.instance.run("nsenter", f"--net={netns}", "--", "ip", "route", "show",
+                                    "proto", "bgp").stdout.splitlines())
+
+
+def single(results, quick):
+    with Bed() as bed:
+        socket = bed.start_zebra()
+        got = json.loads(bed.tool("zebra", "single", bed.vm_netns, socket,
+                                  100 if quick else 2000, 2000, bed.lab_netns, bed.bridge))
+        for step, values in got.items():
+            results.add("single-zebra", step, "p50", "us", values, limit=350)
+            results.note("single-zebra", step, "p99", "us", percentile(values, 99))
+        results.check("single-zebra", "idle", bed.audit())
