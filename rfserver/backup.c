@@ -106,6 +106,11 @@ void backup_changed(struct server *s, bool port_lost)
     }
 }
 
+bool backup_is_at_work(const struct server *s)
+{
+    return s->backup->wanted || s->backup->n_vms;
+}
+
 struct backup *backup_create(struct server *s)
 {
     static const struct lfa_ops ops = {.rib = rib_of, .peer = peer_of};

@@ -342,6 +342,8 @@ void relay_destroy_all(struct server *);
 struct backup;
 struct backup *backup_create(struct server *);
 void backup_destroy(struct backup *);
+/* Something has changed that no complete pass has seen. */
+bool backup_is_at_work(const struct server *);
 /* Routes, ports or links have changed. */
 void backup_changed(struct server *, bool port_lost);
 

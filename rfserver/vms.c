@@ -280,6 +280,9 @@ void vm_map_port(struct server *s, struct vm_key key)
     } else {
         rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, ports_class(s, row->dp),
                      row->state == ASSOC_ACTIVE);
-        rib_port_link(vm->rib, key.vm_port, port && port->link_lost);
+        /* Not on an edge port: there LLDP decides nothing. */
+        rib_port_link(vm->rib, key.vm_port,
+                      port && port->link_lost &&
+                          ports_class(s, row->dp) == PORT_INTERNAL);
     }
 }

@@ -243,6 +243,9 @@ void rib_counts(const struct rib *rib, struct rib_counts *ret)
                                .sets = HASH_COUNT(rib->sets.by_key),
                                .fib_taken = rib->n_taken,
                                .memory = ptable_memory(rib->fib)};
+    for (const struct nhset *s = rib->sets.by_key; s; s = s->hh.next) {
+        ret->alternates += s->backup.vm_port != 0;
+    }
     for (const struct rib_port *p = rib->ports; p; p = p->hh.next) {
         ret->ports += p->known;
     }

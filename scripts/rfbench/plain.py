@@ -7,7 +7,6 @@ is measured here, in the same run as ours.
 
 import os
 import pwd
-import time
 
 from rflab import lab as labs
 from rflab import suite
@@ -103,22 +102,26 @@ class PlainNetwork:
              "up" if up else "down"])
 
     def wait_converged(self, timeout=30):
-        """Until each node routes to each host, over its direct link where it has one."""
-        started = time.monotonic()
+        """Until each node routes to each host, over its direct link where it has one,
+        and has all its neighbours."""
+        wait_for("the plain network to converge", self._converged, timeout, 0.1)
 
-        def missing():
-            for node in self.topology.nodes:
-                have = self.routes(node)
-                for host in self.topology.hosts:
-                    wanted = self._best(node, host)
-                    if not any(f"{host.address.network} {hop}" in have or
-                               f"{host.address.network} nhid" in have for hop in wanted):
-                        return f"{node.name} has no route to {host.name}"
-            return ""
+    def _converged(self):
+        for node in self.topology.nodes:
+            have = self.routes(node)
+            for host in self.topology.hosts:
+                if not any(f"{host.address.network} {hop}" in have
+                           for hop in self._best(node, host)):
+                    return False, f"{node.name} has no route to {host.name}"
+            wanted = sum(port.peer is not None for port in node.ports)
+            if self._neighbours(node).count("Full/") != wanted:
+                return False, f"{node.name} has not all its neighbours"
+        return True
 
-        wait_for("the plain network to converge",
-                 lambda: (lambda what: (not what, what))(missing()), timeout, 0.1)
-        return time.monotonic() - started
+    def _neighbours(self, node):
+        return self.instance.run("vtysh", "--vty_socket",
+                                 self.instance.dir / "config" / node.name, "-c",
+                                 "show ip ospf neighbor", netns=self.netns(node)).stdout
 
     def _best(self, node, host):
         if host.port.node is node:
@@ -126,4 +129,4 @@ class PlainNetwork:
         direct = [port.peer for port in node.ports
                   if port.peer and port.peer.node is host.port.node]
         return ([f"via {peer.address.ip}" for peer in direct] or
-                ["via", "proto ospf"])
+                ["via", "proto ospf", "nhid"])

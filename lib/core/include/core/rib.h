@@ -150,6 +150,7 @@ struct rib_counts {
     size_t neighs;
     size_t unresolved; /* Gateways. */
     size_t sets;       /* Next-hop sets, those of host entries included. */
+    size_t alternates; /* Sets that have one (core/lfa.h). */
     size_t fib_taken;  /* FIB entries that the peer was told. */
     size_t memory;     /* Octets held by routes. */
 };
