@@ -80,7 +80,12 @@ void iface_remove(struct iface **table, struct iface *i)
 
 bool iface_usable(const struct iface *i)
 {
-    return i && i->vm_port && i->link.admin_up && i->link.carrier;
+    return i && i->vm_port && i->link.admin_up;
+}
+
+bool iface_has_carrier(const struct iface *i)
+{
+    return iface_usable(i) && i->link.carrier;
 }
 
 bool link_equal(const struct rtnl_link *a, const struct rtnl_link *b)

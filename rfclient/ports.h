@@ -35,8 +35,9 @@ struct iface *iface_of_port(struct iface *table, uint32_t vm_port);
 struct iface *iface_obtain(struct iface **table, uint32_t ifindex);
 void iface_remove(struct iface **table, struct iface *);
 
-/* A VM port that is up and has carrier.  NULL is not. */
+/* A VM port that is up, with carrier or without.  NULL is not. */
 bool iface_usable(const struct iface *);
+bool iface_has_carrier(const struct iface *); /* And is usable. */
 
 bool link_equal(const struct rtnl_link *, const struct rtnl_link *);
 const char *link_state_text(const struct rtnl_link *); /* "up", "down", ... */

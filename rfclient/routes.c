@@ -229,18 +229,32 @@ static bool hops_use(const struct route_table *t, uint32_t id, uint32_t ifindex)
     return false;
 }
 
-void route_table_interface_changed(struct route_table *t, uint32_t ifindex)
+static void touch_routes(struct route_table *t, uint32_t ifindex, bool only_choices)
 {
     for (uint32_t head = 1; head <= t->store.n_entries; head++) {
         if (!(at(t, head)->flags & HEAD)) {
             continue;
         }
-        for (uint32_t i = chain_first(&t->store, head); i; i = at(t, i)->next) {
+        uint32_t first = chain_first(&t->store, head);
+        if (only_choices && (!first || !at(t, first)->next)) {
+            continue;
+        }
+        for (uint32_t i = first; i; i = at(t, i)->next) {
             if (hops_use(t, at(t, i)->route.hops, ifindex)) {
                 dirty_push(&t->store, head);
             }
         }
     }
+}
+
+void route_table_interface_changed(struct route_table *t, uint32_t ifindex)
+{
+    touch_routes(t, ifindex, false);
+}
+
+void route_table_carrier_changed(struct route_table *t, uint32_t ifindex)
+{
+    touch_routes(t, ifindex, true);
 }
 
 /* Telling. */
@@ -270,17 +284,22 @@ static int vm_hop_compare(const void *a_, const void *b_)
                                     : ip_compare(&a->gateway, &b->gateway);
 }
 
+enum use { UNUSABLE, WITHOUT_CARRIER, USABLE };
+
 /* The hops of `route` over VM ports that are up. */
-static bool resolve(const struct route_table *t, const struct route *route,
-                    route_port_fn *port_of, void *aux, struct vm_route *ret)
+static enum use resolve(const struct route_table *t, const struct route *route,
+                        route_port_fn *port_of, void *aux, struct vm_route *ret)
 {
     uint16_t n = 0;
     const struct rtnl_hop *hops = hop_sets_get(t->store.hops, route->hops, &n);
+    bool any_carrier = false;
 
     ret->n_hops = 0;
     for (uint16_t i = 0; i < n; i++) {
-        uint32_t port = port_of(aux, hops[i].ifindex);
+        bool carrier = false;
+        uint32_t port = port_of(aux, hops[i].ifindex, &carrier);
         if (port) {
+            any_carrier |= carrier;
             ret->hops[ret->n_hops++] = (struct vm_hop){
                 .vm_port = port, .weight = hops[i].weight, .gateway = hops[i].gateway};
         }
@@ -291,7 +310,28 @@ static bool resolve(const struct route_table *t, const struct route *route,
     ret->kind = route->kind;
     ret->metric = route->metric;
     ret->protocol = route->protocol;
-    return route->kind != VM_ROUTE_UNICAST || ret->n_hops;
+    return route->kind != VM_ROUTE_UNICAST || any_carrier ? USABLE
+           : ret->n_hops                                  ? WITHOUT_CARRIER
+                                                          : UNUSABLE;
+}
+
+/* The best route of the prefix, in *ret, 0 if it has none that is usable. */
+static uint32_t choose(const struct route_table *t, uint32_t head,
+                       route_port_fn *port_of, void *aux, struct vm_route *ret)
+{
+    uint32_t fallback = 0;
+
+    for (uint32_t i = chain_first(&t->store, head); i; i = at(t, i)->next) {
+        enum use use = resolve(t, &at(t, i)->route, port_of, aux, ret);
+        if (use == USABLE) {
+            return i;
+        }
+        fallback = use == WITHOUT_CARRIER && !fallback ? i : fallback;
+    }
+    if (fallback) {
+        resolve(t, &at(t, fallback)->route, port_of, aux, ret);
+    }
+    return fallback;
 }
 
 bool route_table_pop(struct route_table *t, route_port_fn *port_of, void *aux,
@@ -301,13 +341,10 @@ bool route_table_pop(struct route_table *t, route_port_fn *port_of, void *aux,
 
     while ((head = dirty_pop(&t->store))) {
         struct entry *e = at(t, head);
-        uint32_t i = chain_first(&t->store, head);
+        uint32_t i = choose(t, head, port_of, aux, ret);
         bool told = e->flags & TOLD;
 
         ret->prefix = entry_prefix(e);
-        while (i && !resolve(t, &at(t, i)->route, port_of, aux, ret)) {
-            i = at(t, i)->next;
-        }
         e->flags = (uint8_t)(i ? e->flags | TOLD : e->flags & ~TOLD);
         if (!(e->flags & PRESENT)) {
             head_free(&t->store, head);

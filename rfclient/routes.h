@@ -7,7 +7,13 @@
  * One prefix may have several routes of different metrics: all are kept, the best
  * usable one is told.  Usable: not unicast, or a hop over a VM port that is up; so a
  * default route over the management interface hides none over a VM port, and a port
- * that goes down takes its routes with it at once, before the kernel has removed them.
+ * that is taken down takes its routes with it at once, before the kernel has removed
+ * them.
+ *
+ * A port that loses its carrier keeps them: rfserver knows of the carrier, and answers
+ * for all routes over the port together, until the routing suite has said what is to
+ * become of each.  Only where a prefix has another route, over a port with carrier,
+ * that one is told.
  *
  * What is not told is a mark on the prefix and its place in a queue, so that a prefix
  * that changes a thousand times before it can be sent is sent once.
@@ -39,14 +45,17 @@ void route_table_dump_begin(struct route_table *, enum ip_version);
 void route_table_dump_route(struct route_table *, const struct rtnl_route *);
 void route_table_dump_end(struct route_table *, enum ip_version, bool complete);
 
-/* The interface's VM port or its state changed: its routes are to be told again. */
+/* The interface's VM port changed, or it was taken up or down: its routes are to be
+ * told again. */
 void route_table_interface_changed(struct route_table *, uint32_t ifindex);
+/* Its carrier came or went: the best one among several routes may be another one. */
+void route_table_carrier_changed(struct route_table *, uint32_t ifindex);
 
 /* Nothing has been told: everything is, in the order of the table. */
 void route_table_resync(struct route_table *);
 
-/* The VM port of an interface that is up, or 0. */
-typedef uint32_t route_port_fn(void *aux, uint32_t ifindex);
+/* The VM port of an interface that is up, or 0; and whether it has carrier. */
+typedef uint32_t route_port_fn(void *aux, uint32_t ifindex, bool *ret_carrier);
 
 /* Takes the next prefix to tell.  Returns false if there is none; otherwise *ret_remove
  * says whether rfserver is to forget ret->prefix or to set all of *ret. */

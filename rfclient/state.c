@@ -46,11 +46,12 @@ struct vm_state {
 
 /* Interfaces. */
 
-static uint32_t usable_port(void *s_, uint32_t ifindex)
+static uint32_t usable_port(void *s_, uint32_t ifindex, bool *ret_carrier)
 {
     const struct vm_state *s = s_;
     const struct iface *i = iface_find(s->ifaces, ifindex);
 
+    *ret_carrier = iface_has_carrier(i);
     return iface_usable(i) ? i->vm_port : 0;
 }
 
@@ -111,9 +112,11 @@ static void iface_set(struct vm_state *s, const struct rtnl_link *l, int64_t now
     }
     if (renumbered || iface_usable(i) != iface_usable(&old)) {
         route_table_interface_changed(s->routes, l->ifindex);
-        if (iface_usable(i)) {
-            prober_interface_up(s->prober, l->ifindex, now);
-        }
+    } else if (iface_has_carrier(i) != iface_has_carrier(&old)) {
+        route_table_carrier_changed(s->routes, l->ifindex);
+    }
+    if (iface_has_carrier(i) && (renumbered || !iface_has_carrier(&old))) {
+        prober_interface_up(s->prober, l->ifindex, now);
     }
 }
 
@@ -480,9 +483,9 @@ static void tell_gateways(struct vm_state *s, int64_t now)
     prober_gateways_end(s->prober);
 }
 
-static bool probe_wanted(void *s, uint32_t ifindex)
+static bool has_carrier(const struct vm_state *s, uint32_t ifindex)
 {
-    return usable_port(s, ifindex) != 0;
+    return iface_has_carrier(iface_find(s->ifaces, ifindex));
 }
 
 struct probe_call {
@@ -495,7 +498,7 @@ static bool call_wanted(void *call_, uint32_t ifindex)
 {
     struct probe_call *call = call_;
 
-    return probe_wanted(call->s, ifindex);
+    return has_carrier(call->s, ifindex);
 }
 
 static int call_probe(void *call_, uint32_t ifindex, const struct ip_addr *addr,
@@ -554,10 +557,10 @@ void vm_state_counts(const struct vm_state *s, struct vm_state_counts *ret)
         c.ports += i->vm_port != 0;
     }
     for (struct host *h = s->addrs; h; h = h->hh.next) {
-        c.addrs += usable_port((void *)s, h->key.ifindex) != 0;
+        c.addrs += has_carrier(s, h->key.ifindex);
     }
     for (struct host *h = s->neighs; h; h = h->hh.next) {
-        c.neighs += usable_port((void *)s, h->key.ifindex) != 0;
+        c.neighs += has_carrier(s, h->key.ifindex);
     }
     *ret = c;
 }

@@ -99,10 +99,15 @@ static void link_changed(struct server *s, const struct topo_effect *e)
 
     for (int i = 0; i < 2; i++) {
         struct server_dp_port *port = dp_port_find(s, ends[i]);
+        const struct assoc_row *row = assoc_by_dp(s->assoc, ends[i]);
         if (port) {
             port->link_lost = e->kind == TOPO_LINK_DOWN && port->up;
         }
+        if (row && assoc_has_vm(row)) {
+            vm_map_port(s, row->vm);
+        }
     }
+    backup_changed(s, e->kind == TOPO_LINK_DOWN);
     journal_link(s, e->a, e->b, e->kind == TOPO_LINK_UP);
     vplane_refresh(s, e->a);
     vplane_refresh(s, e->b);

@@ -84,6 +84,7 @@ static void server_destroy(void *context)
         store_flush(s->store, 2000);
         store_close(s->store);
     }
+    backup_destroy(s->backup);
     loop_timer_destroy(s->topo_timer);
     loop_timer_destroy(s->second);
     loop_defer_destroy(s->flush);
@@ -168,6 +169,7 @@ static void *server_start(struct daemon *daemon, const struct options *o)
     s->topo_timer = loop_timer_create(s->loop, topology_due, s);
     s->flush = loop_defer_create(s->loop, flush, s);
     s->second = loop_timer_create(s->loop, each_second, s);
+    s->backup = backup_create(s);
     if (!options_ms(o, "hold-time", 0, 86400000, &s->config.hold_ms) ||
         !options_ms(o, "datapath-hold", 0, 86400000, &s->config.dp_hold_ms) ||
         !options_ms(o, "classify-time", 100, 3600000, &s->config.classify_ms)) {

@@ -13,6 +13,7 @@
  *     vswitch.c    what rfvs reports → association events
  *     vplane.c     virtual links and carrier → batches for rfvs
  *     relay.c      which ports exchange slow-path frames → batches for proxies and rfvs
+ *     backup.c     alternates for the case that a link is lost
  *     effects.c    carries out what the association table and the topology decide
  *     ports.c      how a port is treated: by LLDP, by the mapping file, by the plane
  *     config.c     the mapping file and its live reload
@@ -238,6 +239,7 @@ struct server {
     struct server_proxy *proxies;
     struct server_relay *relays;
     struct server_rule *rules;
+    struct backup *backup;
     struct server_dir *dirs;
 
     struct mapping mapping;
@@ -346,6 +348,15 @@ void relay_refresh(struct server *, struct dp_key);
 void relay_put_all(struct server *, uint64_t vs_id, struct buf *out);
 void relay_flush(struct server *);
 void relay_destroy_all(struct server *);
+
+/* backup.c */
+struct backup;
+struct backup *backup_create(struct server *);
+void backup_destroy(struct backup *);
+/* Something has changed that no complete pass has seen. */
+bool backup_is_at_work(const struct server *);
+/* Routes, ports or links have changed. */
+void backup_changed(struct server *, bool port_lost);
 
 /* effects.c */
 void server_assoc(struct server *, const struct assoc_event *);

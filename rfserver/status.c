@@ -91,7 +91,7 @@ static void put_clients(struct server *s, bson_t *record)
     struct server_vm *vm, *tmp;
     struct rib_counts counts;
     int64_t connected = 0, in_sync = 0;
-    uint64_t routes = 0, neighbors = 0, unresolved = 0;
+    uint64_t routes = 0, neighbors = 0, unresolved = 0, alternates = 0;
     bson_t sub;
 
     HASH_ITER (hh, s->vms, vm, tmp) {
@@ -101,6 +101,7 @@ static void put_clients(struct server *s, bson_t *record)
         routes += counts.routes;
         neighbors += counts.neighs;
         unresolved += counts.unresolved;
+        alternates += counts.alternates;
     }
     BSON_APPEND_DOCUMENT_BEGIN(record, "clients", &sub);
     BSON_APPEND_INT64(&sub, "known", HASH_COUNT(s->vms));
@@ -109,6 +110,9 @@ static void put_clients(struct server *s, bson_t *record)
     BSON_APPEND_INT64(&sub, "routes", (int64_t)routes);
     BSON_APPEND_INT64(&sub, "neighbors", (int64_t)neighbors);
     BSON_APPEND_INT64(&sub, "unresolved gateways", (int64_t)unresolved);
+    BSON_APPEND_INT64(&sub, "alternates for lost links", (int64_t)alternates);
+    BSON_APPEND_UTF8(&sub, "looking for alternates",
+                     backup_is_at_work(s) ? "yes" : "no");
     bson_append_document_end(record, &sub);
 }
 

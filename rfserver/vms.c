@@ -250,6 +250,7 @@ void vm_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
     }
     vm->batches++;
     plane_due(dp_find(s, plane_dp_of(s, vm->id)));
+    backup_changed(s, false);
     server_wake(s);
 }
 
@@ -273,11 +274,18 @@ void vm_map_port(struct server *s, struct vm_key key)
     if (!vm) {
         return;
     }
+    const struct server_dp_port *port =
+        row && assoc_has_dp(row) ? dp_port_find(s, row->dp) : NULL;
+    backup_changed(s, false);
     if (!row || !assoc_has_dp(row)) {
         rib_unmap_port(vm->rib, key.vm_port);
     } else {
         rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, ports_class(s, row->dp),
                      row->state == ASSOC_ACTIVE);
+        /* Not on an edge port: there LLDP decides nothing. */
+        rib_port_link(vm->rib, key.vm_port,
+                      port && port->link_lost &&
+                          ports_class(s, row->dp) == PORT_INTERNAL);
     }
     plane_due(dp_find(s, plane_dp_of(s, vm->id)));
 }

@@ -47,6 +47,13 @@ enum nhset_use {
 /* Of ids: a power of 2 less 1.  The upper bits of a group's id are the proxy's. */
 #define NHSET_ID_MAX 0xfffffu
 
+/* Another router that has a way to all that is routed by the set, one that does not
+ * come back.  vm_port 0: none is known. */
+struct nhset_backup {
+    uint32_t vm_port;
+    struct eth_addr dst;
+};
+
 struct nhset {
     uint32_t slot;     /* In nhset_table.sets. */
     uint32_t group_id; /* 1..NHSET_ID_MAX. */
@@ -58,6 +65,7 @@ struct nhset {
     bool has_connected;  /* A hop without gateway. */
     bool dirty;          /* In nhset_table.dirty. */
     enum nhset_use use;
+    struct nhset_backup backup; /* While no hop is on a port that forwards. */
     struct nhset *prev, *next;
     UT_hash_handle hh;    /* By keys. */
     UT_hash_handle hh_id; /* By group_id. */

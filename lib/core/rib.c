@@ -13,14 +13,27 @@ static enum nhset_use judge_set(const struct rib *rib, const struct nhset *s)
     enum nhset_use use = NHSET_WITHHELD;
 
     for (unsigned i = 0; i < s->n_hops; i++) {
-        if (port_is_usable(rib_find_port(rib, s->keys[i].vm_port))) {
+        if (port_forwards(rib_find_port(rib, s->keys[i].vm_port))) {
             if (s->gateways[i]) {
                 return NHSET_GROUP;
             }
             use = NHSET_PUNT;
         }
     }
-    return use;
+    return use == NHSET_WITHHELD && s->backup.vm_port &&
+                   port_forwards(rib_find_port(rib, s->backup.vm_port))
+               ? NHSET_GROUP
+               : use;
+}
+
+bool rib_set_forwards(const struct rib *rib, const struct nhset *s)
+{
+    for (unsigned i = 0; i < s->n_hops; i++) {
+        if (port_forwards(rib_find_port(rib, s->keys[i].vm_port))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct nhset *rib_intern(struct rib *rib, const struct vm_hop *hops, unsigned n_hops)
@@ -93,6 +106,27 @@ static struct rib_port *get_port(struct rib *rib, uint32_t vm_port)
     return p;
 }
 
+static void set_changed(struct rib *rib, struct nhset *s)
+{
+    enum nhset_use use = judge_set(rib, s);
+
+    if (use != s->use && s->fib_refs) {
+        rib_start_walk(rib);
+    }
+    s->use = use;
+    nhset_mark_dirty(&rib->sets, s);
+}
+
+static bool set_uses_port(const struct nhset *s, uint32_t vm_port)
+{
+    for (unsigned i = 0; i < s->n_hops; i++) {
+        if (s->keys[i].vm_port == vm_port) {
+            return true;
+        }
+    }
+    return s->backup.vm_port == vm_port;
+}
+
 /* Something of the port that decides about groups or FIB entries has changed. */
 static void port_changed(struct rib *rib, uint32_t vm_port)
 {
@@ -100,17 +134,20 @@ static void port_changed(struct rib *rib, uint32_t vm_port)
     rib->hosts_stale = true;
     for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
         struct nhset *s = rib->sets.sets[i];
-        for (unsigned j = 0; s && j < s->n_hops; j++) {
-            if (s->keys[j].vm_port == vm_port) {
-                enum nhset_use use = judge_set(rib, s);
-                if (use != s->use && s->fib_refs) {
-                    rib_start_walk(rib);
-                }
-                s->use = use;
-                nhset_mark_dirty(&rib->sets, s);
-                break;
-            }
+        if (s && set_uses_port(s, vm_port)) {
+            set_changed(rib, s);
         }
+    }
+}
+
+void rib_set_backup(struct rib *rib, struct nhset *s, struct nhset_backup backup)
+{
+    bool same =
+        s->backup.vm_port == backup.vm_port && eth_equal(s->backup.dst, backup.dst);
+
+    s->backup = backup;
+    if (!same && !rib_set_forwards(rib, s)) {
+        set_changed(rib, s);
     }
 }
 
@@ -128,7 +165,9 @@ bool rib_port_set(struct rib *rib, const struct vm_port *port)
         return false;
     }
     struct rib_port *p = get_port(rib, port->vm_port);
-    bool changed = !p->known || !eth_equal(p->info.hwaddr, port->hwaddr);
+    bool changed = !p->known || !eth_equal(p->info.hwaddr, port->hwaddr) ||
+                   p->info.admin_up != port->admin_up ||
+                   p->info.carrier != port->carrier;
     p->known = p->seen = true;
     p->info = *port;
     if (changed) {
@@ -169,8 +208,18 @@ void rib_unmap_port(struct rib *rib, uint32_t vm_port)
     struct rib_port *p = rib_find_port(rib, vm_port);
 
     if (p && p->mapped) {
-        p->mapped = false;
+        p->mapped = p->link_lost = false;
         port_tidy(rib, p);
+        port_changed(rib, vm_port);
+    }
+}
+
+void rib_port_link(struct rib *rib, uint32_t vm_port, bool lost)
+{
+    struct rib_port *p = rib_find_port(rib, vm_port);
+
+    if (p && p->mapped && p->link_lost != lost) {
+        p->link_lost = lost;
         port_changed(rib, vm_port);
     }
 }

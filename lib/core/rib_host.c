@@ -80,7 +80,7 @@ static struct nhset *choose_set(struct rib *rib, const struct rib_host *h)
     for (unsigned i = 0; route && i < route->n_hops; i++) {
         uint32_t vm_port = route->keys[i].vm_port;
         if (!route->gateways[i] && rib_find_neigh(h, vm_port) &&
-            port_is_usable(rib_find_port(rib, vm_port))) {
+            port_forwards(rib_find_port(rib, vm_port))) {
             struct vm_hop hop = {.vm_port = vm_port, .weight = 1, .gateway = h->addr};
             return rib_intern(rib, &hop, 1);
         }

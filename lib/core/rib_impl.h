@@ -18,6 +18,7 @@ struct rib_port {
     struct vm_port info;
     bool mapped;
     bool active;
+    bool link_lost;
     uint32_t dp_port;
     enum port_class class;
     UT_hash_handle hh;
@@ -115,6 +116,12 @@ static inline bool port_is_usable(const struct rib_port *p)
     return p && p->known && p->mapped && p->active;
 }
 
+/* What is sent out of the port arrives, as far as is known. */
+static inline bool port_forwards(const struct rib_port *p)
+{
+    return port_is_usable(p) && p->info.admin_up && p->info.carrier && !p->link_lost;
+}
+
 static inline bool addr_is_forwarded(const struct ip_addr *a)
 {
     return !ip_is_link_local(a) && !ip_is_multicast(a) && !ip_is_loopback(a);
@@ -127,6 +134,9 @@ struct nhset *rib_route_of(const struct rib *, uint32_t slot);
 struct nhset *rib_intern(struct rib *, const struct vm_hop *, unsigned n_hops);
 void rib_hold(struct rib *, struct nhset *, bool fib);
 void rib_release(struct rib *, struct nhset *, bool fib);
+void rib_set_backup(struct rib *, struct nhset *, struct nhset_backup);
+/* A hop of the set, its backup not counted, is on a port that forwards. */
+bool rib_set_forwards(const struct rib *, const struct nhset *);
 /* Removes the entry if it is nothing any more. */
 void rib_tidy(struct rib *, uint32_t slot);
 

@@ -129,7 +129,7 @@ static void build_group(const struct rib *rib, const struct nhset *s,
     for (unsigned i = 0; i < s->n_hops; i++) {
         const struct gateway *g = s->gateways[i];
         const struct rib_port *p = rib_find_port(rib, s->keys[i].vm_port);
-        if (g && g->resolved && port_is_usable(p)) {
+        if (g && g->resolved && port_forwards(p)) {
             struct fib_hop *hop = &ret->hops[ret->n_hops++];
             memset(hop, 0, sizeof *hop); /* The padding too: it is hashed. */
             hop->dp_port = p->dp_port;
@@ -140,6 +140,23 @@ static void build_group(const struct rib *rib, const struct nhset *s,
     }
 }
 
+/* Local repair: until the routing suite has answered, all that went to the lost hops.
+ */
+static void build_backup(const struct rib *rib, const struct nhset *s,
+                         struct fib_group *ret)
+{
+    const struct rib_port *p = rib_find_port(rib, s->backup.vm_port);
+
+    if (port_forwards(p) && !rib_set_forwards(rib, s)) {
+        memset(&ret->hops[0], 0, sizeof ret->hops[0]);
+        ret->n_hops = 1;
+        ret->hops[0].dp_port = p->dp_port;
+        ret->hops[0].weight = 1;
+        ret->hops[0].src = p->info.hwaddr;
+        ret->hops[0].dst = s->backup.dst;
+    }
+}
+
 static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *ret)
 {
     bool wanted = s->fib_refs && s->use == NHSET_GROUP;
@@ -147,6 +164,9 @@ static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *
 
     if (wanted || (s->group_taken && s->fib_taken)) {
         build_group(rib, s, &ret->group);
+        if (s->backup.vm_port) {
+            build_backup(rib, s, &ret->group);
+        }
         uint64_t hash = hash_bytes(ret->group.hops,
                                    ret->group.n_hops * sizeof ret->group.hops[0], 0);
         changed = !s->group_taken || s->taken_hash != hash;

@@ -32,6 +32,9 @@ const char *rib_verdict_format(const struct rib_verdict *v,
         snprintf(buf, size, "port %u associated, but not active: no mapping frame seen",
                  v->vm_port);
         break;
+    case RIB_PORT_DOWN:
+        snprintf(buf, size, "port %u is down, or its link is lost", v->vm_port);
+        break;
     case RIB_UNRESOLVED:
         snprintf(buf, size, "next hop %s on port %u unresolved",
                  ip_format(&v->gateway, addr), v->vm_port);
@@ -47,10 +50,11 @@ const char *rib_verdict_format(const struct rib_verdict *v,
 static enum rib_reason judge_port(const struct rib *rib, uint32_t vm_port)
 {
     const struct rib_port *p = rib_find_port(rib, vm_port);
-    return !p || !p->known ? RIB_PORT_UNKNOWN
-           : !p->mapped    ? RIB_PORT_UNMAPPED
-           : !p->active    ? RIB_PORT_INACTIVE
-                           : RIB_OK;
+    return !p || !p->known     ? RIB_PORT_UNKNOWN
+           : !p->mapped        ? RIB_PORT_UNMAPPED
+           : !p->active        ? RIB_PORT_INACTIVE
+           : !port_forwards(p) ? RIB_PORT_DOWN
+                               : RIB_OK;
 }
 
 static struct rib_verdict judge_set(const struct rib *rib, const struct nhset *s)
@@ -73,7 +77,9 @@ static struct rib_verdict judge_set(const struct rib *rib, const struct nhset *s
                                      .gateway = hop_key_gateway(&s->keys[i])};
         }
     }
-    return s->use == NHSET_PUNT ? (struct rib_verdict){.reason = RIB_OK} : v;
+    return s->use == NHSET_PUNT || (s->use == NHSET_GROUP && v.reason != RIB_UNRESOLVED)
+               ? (struct rib_verdict){.reason = RIB_OK}
+               : v;
 }
 
 static struct rib_verdict judge_slot(const struct rib *rib, uint32_t slot)
@@ -213,7 +219,7 @@ void rib_each_unresolved(const struct rib *rib, rib_hop_fn *fn, void *aux)
 {
     for (const struct gateway *g = rib->sets.gateways; g; g = g->hh.next) {
         if (!g->resolved && gateway_is_used(g) &&
-            port_is_usable(rib_find_port(rib, g->key.vm_port))) {
+            port_forwards(rib_find_port(rib, g->key.vm_port))) {
             struct ip_addr addr = hop_key_gateway(&g->key);
             fn(aux, g->key.vm_port, &addr);
         }
@@ -237,6 +243,9 @@ void rib_counts(const struct rib *rib, struct rib_counts *ret)
                                .sets = HASH_COUNT(rib->sets.by_key),
                                .fib_taken = rib->n_taken,
                                .memory = ptable_memory(rib->fib)};
+    for (const struct nhset *s = rib->sets.by_key; s; s = s->hh.next) {
+        ret->alternates += s->backup.vm_port != 0;
+    }
     for (const struct rib_port *p = rib->ports; p; p = p->hh.next) {
         ret->ports += p->known;
     }

@@ -36,7 +36,7 @@ def ospf6d(topology, node):
         lines += ["interface lo", " ipv6 ospf6 area 0.0.0.0", "!"]
     return text(node, "ospf6d", lines + [
         "router ospf6", f" ospf6 router-id {router_id(node)}",
-        " timers throttle spf 0 20 500", " timers lsa min-arrival 0", "!"])
+        " timers throttle spf 0 1 500", " timers lsa min-arrival 0", "!"])
 
 
 def isisd(topology, node):

@@ -76,7 +76,7 @@ def _ospfd(node, routing):
     ibgp = routing["protocol"] == "ibgp"
     ports = [port for port in node.ports if port.peer or not ibgp]
     lines += ["router ospf", f" ospf router-id {protocols.router_id(node)}",
-              " timers throttle spf 0 20 500"]
+              " timers throttle spf 0 1 500"]
     lines += [f" passive-interface {port.vm_interface}" for port in ports
               if not port.peer]
     lines += [f" network {port.address.network} area 0" for port in ports]

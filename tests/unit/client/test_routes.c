@@ -13,7 +13,7 @@ enum { PREFIXES = 300, METRICS = 3, PORTS = 4 };
 static uint8_t fib[PREFIXES][METRICS];
 /* rfserver: for each prefix what it was told, 0 for nothing. */
 static uint32_t server[PREFIXES];
-static bool port_is_up[PORTS];
+static bool port_is_up[PORTS], port_has_carrier[PORTS];
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -94,8 +94,9 @@ static void dump(struct route_table *t, enum ip_version version)
     route_table_dump_end(t, version, true);
 }
 
-static uint32_t port_of(void *aux, uint32_t ifindex)
+static uint32_t port_of(void *aux, uint32_t ifindex, bool *ret_carrier)
 {
+    *ret_carrier = port_has_carrier[ifindex - 10];
     return port_is_up[ifindex - 10] ? ifindex - 9 : 0;
 }
 
@@ -118,11 +119,16 @@ static void tell(struct route_table *t, uint32_t n)
 static void check(void)
 {
     for (uint32_t i = 0; i < PREFIXES; i++) {
-        uint32_t best = 0;
+        uint32_t best = 0, without_carrier = 0;
         for (uint32_t metric = 0; metric < METRICS && !best; metric++) {
             uint32_t g = fib[i][metric];
-            best = g && port_of(NULL, ifindex_of(g)) ? g : 0;
+            bool carrier = false;
+            if (g && port_of(NULL, ifindex_of(g), &carrier)) {
+                best = carrier ? g : 0;
+                without_carrier = without_carrier ? without_carrier : g;
+            }
         }
+        best = best ? best : without_carrier;
         ck_assert_msg(server[i] == best, "prefix %u: told %u, is %u", i, server[i],
                       best);
     }
@@ -134,6 +140,7 @@ START_TEST(what_is_told_becomes_what_the_kernel_has)
     size_t in_kernel = 0;
 
     memset(port_is_up, true, sizeof port_is_up);
+    memset(port_has_carrier, true, sizeof port_has_carrier);
     for (int round = 0; round < 2000; round++) {
         bool lost = !pick(4);
         for (uint32_t n = pick(200); n; n--) {
@@ -143,6 +150,10 @@ START_TEST(what_is_told_becomes_what_the_kernel_has)
             uint32_t port = pick(PORTS);
             port_is_up[port] = !port_is_up[port];
             route_table_interface_changed(t, port + 10);
+        } else if (!pick(5)) {
+            uint32_t port = pick(PORTS);
+            port_has_carrier[port] = !port_has_carrier[port];
+            route_table_carrier_changed(t, port + 10);
         }
         tell(t, pick(50)); /* A slow rfserver: what is left is told later. */
         if (lost) {
@@ -175,6 +186,7 @@ START_TEST(unchanged_dump_tells_nothing)
     struct route_table *t = route_table_create();
 
     memset(port_is_up, true, sizeof port_is_up);
+    memset(port_has_carrier, true, sizeof port_has_carrier);
     for (int i = 0; i < 1000; i++) {
         change_kernel(t, false);
     }

@@ -56,6 +56,13 @@ static void link_is(uint32_t ifindex, const char *name, bool up)
     say(link_msg(ifindex, name, up), false);
 }
 
+static void carrier_is(uint32_t ifindex, const char *name, bool carrier)
+{
+    struct rtnl_msg m = link_msg(ifindex, name, true);
+    m.link.carrier = carrier;
+    say(m, false);
+}
+
 static void link_gone(uint32_t ifindex, const char *name)
 {
     struct rtnl_msg m = link_msg(ifindex, name, false);
@@ -156,7 +163,10 @@ static void format_record(const struct record *r, struct buf *b)
     case REC_VM_PORT:
         buf_printf(b, "port %u", r->vm_port.vm_port);
         if (!r->remove) {
-            buf_printf(b, " %s", r->vm_port.admin_up ? "up" : "down");
+            buf_printf(b, " %s",
+                       !r->vm_port.admin_up ? "down"
+                       : r->vm_port.carrier ? "up"
+                                            : "no carrier");
         }
         break;
     case REC_VM_ADDR:
@@ -314,6 +324,19 @@ START_TEST(routes_over_a_port_that_goes_down_leave_at_once_and_return)
     link_is(3, "eth2", true);
     ck_assert_str_eq(sent(), "port 2 up; route 10.2.0.0/16 2:10.0.2.2; "
                              "route 10.3.0.0/16 2:10.0.2.2");
+}
+END_TEST
+
+START_TEST(routes_over_a_port_without_carrier_stay_unless_there_is_another)
+{
+    two_ports();
+    route(NEW, "10.1.0.0/16 2:10.0.1.2");
+    route(NEW, "10.2.0.0/16 2:10.0.1.2 3:10.0.2.2");
+    route(NEW, "10.3.0.0/16 3:10.0.2.2");
+    route(NEW, "10.3.0.0/16 metric 50 2:10.0.1.2");
+    sent();
+    carrier_is(3, "eth2", false);
+    ck_assert_str_eq(sent(), "port 2 no carrier; route 10.3.0.0/16 1:10.0.1.2");
 }
 END_TEST
 
@@ -563,6 +586,7 @@ int main(void)
         ports_come_go_and_change_names,
         interface_that_came_back_with_another_index_is_the_same_port,
         routes_over_a_port_that_goes_down_leave_at_once_and_return,
+        routes_over_a_port_without_carrier_stay_unless_there_is_another,
         neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted,
         best_metric_is_told_and_the_next_one_when_it_goes,
         many_changes_of_a_prefix_are_sent_as_one,

@@ -35,7 +35,10 @@ static void add_neigh(struct rib *rib, uint32_t vm_port, const char *addr, uint8
 
 static void add_port(struct rib *rib, uint32_t vm_port)
 {
-    struct vm_port p = {.vm_port = vm_port, .hwaddr = MAC((uint8_t)vm_port)};
+    struct vm_port p = {.vm_port = vm_port,
+                        .hwaddr = MAC((uint8_t)vm_port),
+                        .admin_up = true,
+                        .carrier = true};
     ck_assert(rib_port_set(rib, &p));
 }
 

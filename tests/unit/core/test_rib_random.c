@@ -287,7 +287,8 @@ static void step_port(struct rib *rib, struct model *m, struct dice *d)
     case 3:
         p->known = p->known_seen = true;
         p->mac = (uint8_t)(1 + roll(d, 3));
-        struct vm_port port = {.vm_port = i, .hwaddr = mac(p->mac)};
+        struct vm_port port = {
+            .vm_port = i, .hwaddr = mac(p->mac), .admin_up = true, .carrier = true};
         MUST(rib_port_set(rib, &port));
         break;
     default:

@@ -11,13 +11,16 @@
  * The rules
  *
  *  - A port is *usable* when the client told of it and its association is active.  Each
- *    usable port is a PLANE_PORT.
+ *    usable port is a PLANE_PORT.  It *forwards* when it is up, has carrier, and its
+ *    real link is not known to be lost; hops and neighbours on other ports do not
+ * count, though the VM's routes may name them until the routing suite has answered.
  *  - Every address of the VM is a PLANE_ADDR, whatever its port, except loopback.
  *  - A unicast route over gateways is a FIB entry to the group of its next-hop set,
- * once one of these gateways is on a usable port; before, it waits, and it comes by
- * itself. The group has one hop for each gateway that is on a usable port and resolved;
- * it has none while nothing is resolved, and drops.  So a neighbour or an association
- *    that changes is one group change, however many routes use it.
+ * once one of these gateways is on a port that forwards; before, it waits, and it comes
+ * by itself. The group has one hop for each gateway that is on a usable port and
+ * resolved; it has none while nothing is resolved, and drops.  So a neighbour or an
+ * association that changes is one group change, however many routes use it.
+ *  - A set without any hop left whose backup is known (core/lfa.h) goes there.
  *  - Equal sets have one group.  Its id is a hash of the set, the same after a restart.
  *  - A route without a gateway (connected) is punted, once its port is usable.  In a
  * set that has both sorts, the hops without gateway count only when no gateway does.
@@ -69,6 +72,8 @@ void rib_end(struct rib *);
 void rib_map_port(struct rib *, uint32_t vm_port, uint32_t dp_port, enum port_class,
                   bool active);
 void rib_unmap_port(struct rib *, uint32_t vm_port);
+/* The real link of a mapped port is lost, though the port is up (a silent cut). */
+void rib_port_link(struct rib *, uint32_t vm_port, bool lost);
 
 /* Takes the next change, of those that are due since the last one of the same key;
  * false when there is none.  A group comes before the first FIB entry that uses it and
@@ -94,6 +99,7 @@ enum rib_reason {
     RIB_PORT_UNKNOWN,  /* The client did not tell of port vm_port. */
     RIB_PORT_UNMAPPED, /* vm_port is not associated. */
     RIB_PORT_INACTIVE, /* vm_port is associated, but no mapping frame was seen. */
+    RIB_PORT_DOWN,     /* vm_port has no carrier, or its real link is lost. */
     RIB_UNRESOLVED,    /* In the FIB, but `gateway` on vm_port is unresolved. */
     RIB_SHADOWED,      /* Neighbour: its longest match is not connected on its port. */
 };
@@ -144,6 +150,7 @@ struct rib_counts {
     size_t neighs;
     size_t unresolved; /* Gateways. */
     size_t sets;       /* Next-hop sets, those of host entries included. */
+    size_t alternates; /* Sets that have one (core/lfa.h). */
     size_t fib_taken;  /* FIB entries that the peer was told. */
     size_t memory;     /* Octets held by routes. */
 };

@@ -54,8 +54,9 @@ struct rtnl_hop {
 
 /* A unicast, blackhole or unreachable (prohibit and throw included) route of table
  * main.  Hops are sorted by (ifindex, gateway) without duplicates, and those with
- * RTNH_F_DEAD or RTNH_F_LINKDOWN are left out: a unicast route without any hop left is
- * one that the kernel has but cannot use. */
+ * RTNH_F_DEAD are left out: a unicast route without any hop left is one that the kernel
+ * has but cannot use.  RTNH_F_LINKDOWN says no more than RTM_NEWLINK does, and does not
+ * count. */
 struct rtnl_route {
     struct ip_prefix prefix; /* Canonical. */
     uint8_t kind;            /* enum vm_route_kind. */

@@ -1,0 +1,223 @@
+"""A link is cut under 1000 datagrams a second: failover."""
+
+import datetime
+import json
+import os
+import statistics
+from pathlib import Path
+
+from rflab import lab as labs
+from rflab.system import CHECKOUT, run, wait_for
+from rflab.topology import load
+
+from .plain import PlainNetwork
+
+LIMIT_MS = 5000
+P95_LIMIT = 15  # ms
+BESIDE_PLAIN = 5  # ms more than the suite alone
+SILENT_LIMIT = 200  # ms
+REPAIR_LIMIT = 5  # ms after the switch has said that the port is down
+
+# All that is sent out of either end is lost, and neither end's switch can know.
+SILENT_CUT = """table netdev cut {{
+    chain a {{ type filter hook egress device "{0}" priority 0; policy drop; }}
+    chain b {{ type filter hook egress device "{1}" priority 0; policy drop; }}
+}}
+"""
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * p / 100))]
+
+
+def tool(name):
+    return Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench" / f"bench-{name}"
+
+
+def gap(instance, hosts, command, target=None):
+    """Runs bench-udpgap between two (netns, address); the gaps of both ways in ms."""
+    (netns_a, a), (netns_b, b) = hosts
+    done = instance.run(tool("udpgap"), f"/run/netns/{netns_a}", a, f"/run/netns/{netns_b}",
+                        target or b, LIMIT_MS, *command, timeout=60)
+    return json.loads(done.stdout)
+
+
+class Ring:
+    """rftest2 with h1 at one end of the link A-D and h4 at the other."""
+
+    def __init__(self, number, **daemon_options):
+        self.run_dir = f"/run/rfo{os.getpid() % 100000}{number}"
+        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
+        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest2.json"))
+        self.options = daemon_options
+        self.topology = self.lab.topology
+        self.link = self.topology.link("A-D")
+        self.ends = [(self.lab.network.host_netns(h), str(h.address.ip))
+                     for h in (self.topology.hosts[0], self.topology.hosts[3])]
+
+    def __enter__(self):
+        options = self.lab.daemons.options
+
+        def with_ours(store):
+            programs = options(store)
+            for name, ours in self.options.items():
+                programs[name].update(ours)
+            return programs
+
+        self.lab.daemons.options = with_ours
+        try:
+            for _, function in self.lab.phases():
+                function()
+            self.wait_settled()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        keep = os.environ.get("RF_BENCH_KEEP")
+        if keep:
+            run(["cp", "-r", self.lab.instance.dir / "log", keep])
+        labs.down(self.run_dir)
+
+    def status(self):
+        return self.lab.daemons.show("status")
+
+    def _settled(self):
+        clients = self.status()["clients"]
+        links = self.lab.daemons.show("links")
+        states = [dp["state"] for dp in self.lab.daemons.show("datapaths")]
+        installed = [link for link in links if link["virtual"] == "installed"]
+        seen = (f"{len(installed)} links, {states}, {clients['routes']} routes, "
+                f"{clients['alternates for lost links']} alternates")
+        return (len(installed) == len(self.topology.links) and
+                set(states) == {"in sync"} and self._routed() and
+                clients["looking for alternates"] == "no"), seen
+
+    def _routed(self):
+        """Both ends route to each other over the link itself."""
+        for port in (self.link.a, self.link.b):
+            other = next(p.host for p in port.peer.node.ports if p.host)
+            out = self.lab.containers.run(port.node, "ip", "route", "show",
+                                          str(other.address.network)).stdout
+            if f"via {port.peer.address.ip}" not in out or "linkdown" in out:
+                return False
+        return True
+
+    def wait_settled(self, timeout=120):
+        wait_for("the network to settle", self._settled, timeout, 0.2)
+
+    def cut(self, command, target=None):
+        return gap(self.lab.instance, self.ends, command, target)
+
+    def link_down(self):
+        return ["ip", "-n", self.lab.instance.netns, "link", "set", self.link.a.name, "down"]
+
+    def restore(self):
+        self.lab.network.set_link(self.link, True)
+        self.wait_settled()
+
+    def port_down_ms(self, got):
+        """Wall clock, ms, when rfproxy heard of the lost port first."""
+        text = (self.lab.instance.dir / "log" / "rfproxy.log").read_text(encoding="utf-8")
+        times = [log_ms(line) for line in text.splitlines()
+                 if "is down" in line and " port " in line]
+        return min(t for t in times if t >= got["cut"] / 1000 - 1)
+
+    # ---- more prefixes behind the link ----
+
+    def add_prefixes(self, n):
+        """n prefixes behind h4, in the kernel of every container; the address to ping."""
+        d = self.link.b.node
+        host = next(p.host for p in d.ports if p.host)
+        for node in self.topology.nodes:
+            if node is d:
+                via = f"via {host.address.ip}"
+            else:
+                port = next(p for p in node.ports if p.peer and p.peer.node is d)
+                via = f"via {port.peer.address.ip}"
+            lines = "".join(f"route add {prefix(i)} {via}\n" for i in range(n))
+            self.lab.containers.run(node, "sh", "-c", "cat >/run/routes", stdin=lines)
+            self.lab.containers.run(node, "ip", "-batch", "/run/routes", timeout=120)
+        address = prefix(n - 1).replace(".0/24", ".1")
+        run(["ip", "-n", self.lab.network.host_netns(host), "addr", "add",
+             f"{address}/32", "dev", "eth0"])
+        wait_for("the routes in rfserver",
+                 lambda: self.status()["clients"]["routes"] >= 4 * n, 60, 0.2)
+        self.wait_settled()
+        return address
+
+
+def prefix(i):
+    return f"{60 + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24"
+
+
+def log_ms(line):
+    """The wall clock of a line of a log, ms since 1970."""
+    stamp = datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00"))
+    return stamp.timestamp() * 1000
+
+
+def plain_gaps(number, rounds):
+    """The suite alone on veth links: [ms], the near end and the far end of each cut."""
+    topology = load(CHECKOUT / "config" / "rftest2.json")
+    link = topology.link("A-D")
+    gaps = []
+    with PlainNetwork(f"/run/rfp{os.getpid() % 100000}{number}", topology) as plain:
+        plain.wait_converged()
+        ends = [(plain.netns(h), str(h.address.ip))
+                for h in (topology.hosts[0], topology.hosts[3])]
+        for _ in range(rounds):
+            got = gap(plain.instance, ends, ["ip", "-n", plain.netns(link.a.node), "link",
+                                             "set", link.a.vm_interface, "down"])
+            gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+            plain.set_link(link, True)
+            plain.wait_converged()
+    return gaps
+
+
+def port_down(results, quick):
+    rounds = 2 if quick else 12
+    plain = plain_gaps("r", rounds)
+    with Ring("d") as ring:
+        for n in (0, 1000) if quick else (0, 1000, 100_000):
+            target = ring.add_prefixes(n) if n else None
+            gaps, after = [], []
+            for _ in range(rounds):
+                got = ring.cut(ring.link_down(), target)
+                gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+                heard = ring.port_down_ms(got)
+                after += [(got["cut"] + got[way]["first"] + got[way]["gap"]) / 1000 - heard
+                          for way in ("ab", "ba")]
+                ring.restore()
+            case = f"port down, {n or 1} prefix" + ("es" if n else "")
+            results.add("failover", case, "gap", "ms", gaps,
+                        limit=statistics.median(plain) + BESIDE_PLAIN)
+            results.note("failover", case, "gap p95", "ms", percentile(gaps, 95), P95_LIMIT)
+            results.add("failover", case, "after port-status", "ms", after,
+                        limit=REPAIR_LIMIT)
+    results.add("failover", "the suite alone", "gap", "ms", plain)
+
+
+def silent(results, quick):
+    rounds = 2 if quick else 10
+    with Ring("s", rfproxy={"fast-links": "on"}) as ring:
+        path = ring.lab.instance.dir / "cut.nft"
+        path.write_text(SILENT_CUT.format(ring.link.a.name, ring.link.b.name),
+                        encoding="ascii")
+        inside = ring.lab.instance.inside
+        netns = ring.lab.instance.netns
+        gaps = []
+        for _ in range(rounds):
+            got = ring.cut(inside(netns, "nft", "-f", path))
+            gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+            ring.lab.instance.run("nft", "delete", "table", "netdev", "cut", netns=netns)
+            ring.wait_settled()
+        results.add("failover", "silent cut, fast links", "gap", "ms", gaps,
+                    judged=percentile(gaps, 95), limit=SILENT_LIMIT)
+
+
+def failover(results, quick):
+    port_down(results, quick)
+    silent(results, quick)

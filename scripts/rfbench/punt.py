@@ -1,0 +1,184 @@
+"""Frames to and from the routers themselves: punt."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+from rflab import lab as labs
+from rflab.system import CHECKOUT, LabError, run, wait_for
+from rflab.topology import load
+
+P50_LIMIT = 400  # us
+RATE = 30_000  # frames a second
+HELLO_US = 10_000
+HELLO_LIMIT = 20_000  # us
+BFD_DEAD = 150_000  # us: 50 ms x 3
+
+
+class Slow:
+    """rftest1: one switch, one container, two hosts."""
+
+    def __init__(self, number, **rfproxy):
+        self.run_dir = f"/run/rfpu{os.getpid() % 100000}{number}"
+        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
+        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
+        self.rfproxy = rfproxy
+        self.node = self.lab.topology.nodes[0]
+        self.hosts = self.lab.topology.hosts
+        self.tools = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench"
+
+    def __enter__(self):
+        options = self.lab.daemons.options
+
+        def with_ours(store):
+            programs = options(store)
+            programs["rfproxy"].update(self.rfproxy)
+            return programs
+
+        self.lab.daemons.options = with_ours
+        try:
+            for _, function in self.lab.phases():
+                function()
+            for host in self.hosts:
+                wait_for(f"the gateway of {host.name}", lambda h=host: self._answers(h), 30)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        keep = os.environ.get("RF_BENCH_KEEP")
+        if keep:
+            run(["cp", "-r", self.lab.instance.dir / "log", keep])
+        labs.down(self.run_dir)
+
+    def tool(self, name, *argv):
+        return json.loads(self.lab.instance.run(self.tools / f"bench-{name}", *argv,
+                                                timeout=300).stdout)
+
+    def netns(self, host):
+        return f"/run/netns/{self.lab.network.host_netns(host)}"
+
+    @property
+    def vm_netns(self):
+        for pid in self.lab.instance.processes():
+            comm = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+            if comm == "rfclient":
+                return f"/proc/{pid}/ns/net"
+        raise LabError("no rfclient runs in the lab")
+
+    def echo(self, host, count, interval_us):
+        return self.tool("echo", self.netns(host), host.gateway, count, interval_us)
+
+    def _answers(self, host):
+        return self.echo(host, 1, 0)["received"] == 1
+
+    def cpu(self):
+        """{process: CPU seconds so far}"""
+        pids = {name: self.lab.daemons.pid(name) for name in ("rfproxy", "rfvs")}
+        pids["ovs-vswitchd"] = int((self.lab.ovs.dir / "ovs-vswitchd.pid").read_text())
+        return {name: cpu_seconds(pid) for name, pid in pids.items()}
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def gateway(results, quick):
+    with Slow("g") as lab:
+        host = lab.hosts[0]
+        rounds = [lab.echo(host, 200 if quick else 2000, pause)
+                  for pause in ((2000,) if quick else (2000, 0, 2000, 0, 2000))]
+        for name in ("idle", "back to back"):
+            some = rounds[0::2] if name == "idle" else rounds[1::2]
+            if not some:
+                continue
+            if any(got["received"] != got["sent"] for got in some):
+                raise LabError(f"echoes of the gateway were lost: {some}")
+            results.add("punt", f"gateway ping, {name}", "p50", "us",
+                        [got["p50"] for got in some], limit=P50_LIMIT)
+            results.add("punt", f"gateway ping, {name}", "p99", "us",
+                        [got["p99"] for got in some])
+
+
+def rate(results, quick):
+    ms = 500 if quick else 3000
+    with Slow("r", **{"punt-rate": 200_000}) as lab:
+        host = lab.hosts[0]
+        there = (lab.netns(host), host.address.ip)
+        here = (lab.vm_netns, host.gateway)
+        for case, (source, target) in (("host to router", (there, here)),
+                                       ("router to host", (here, there))):
+            before = lab.cpu()
+            got = [lab.tool("udprate", *source, *target, RATE, ms)
+                   for _ in range(1 if quick else 3)]
+            after = lab.cpu()
+            frames = sum(g["received"] for g in got) or 1
+            results.add("punt", f"{case}, {RATE}/s", "lost", "frames",
+                        [g["sent"] - g["received"] for g in got], limit=0)
+            for name in before:
+                results.note("punt", f"{case}, {RATE}/s", f"CPU of {name}", "us/frame",
+                             (after[name] - before[name]) / frames * 1e6)
+
+
+def beside(lab, work, count):
+    """Echoes of the second host while `work` runs in a thread again and again."""
+    stop = threading.Event()
+    errors = []
+
+    def loop():
+        try:
+            while not stop.is_set():
+                work()
+        except LabError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        got = lab.echo(lab.hosts[1], count, HELLO_US)
+    finally:
+        stop.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+    return got
+
+
+def add_hellos(results, case, got):
+    results.note("punt", case, "hello p99", "us", got["p99"], HELLO_LIMIT)
+    results.note("punt", case, "longest silence", "us", got["gap"], BFD_DEAD)
+    results.note("punt", case, "lost", "frames", got["sent"] - got["received"])
+
+
+def hellos(results, quick):
+    """Both ways of an echo each 10 ms; a hello needs but one."""
+    n = 10_000 if quick else 100_000
+    count = 200 if quick else 1000
+    with Slow("h") as lab:
+        add_hellos(results, "idle", lab.echo(lab.hosts[1], count, HELLO_US))
+        host = lab.hosts[0]
+        routes = "".join(f"route add {60 + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24 via "
+                         f"{host.address.ip}\n" for i in range(n))
+        for name, text in (("add", routes), ("del", routes.replace(" add ", " del "))):
+            lab.lab.containers.run(lab.node, "sh", "-c", f"cat >/run/{name}", stdin=text)
+
+        def download():
+            for name in ("add", "del"):
+                lab.lab.containers.run(lab.node, "ip", "-batch", f"/run/{name}", timeout=120)
+
+        add_hellos(results, f"{n} routes to and fro", beside(lab, download, count))
+        flood = (lab.netns(host), host.address.ip, "-")
+        add_hellos(results, "a host floods its gateway", beside(lab, lambda: lab.tool(
+            "udprate", *flood, host.gateway, 50_000, 500), count))
+        add_hellos(results, "a host floods the other one's gateway", beside(
+            lab, lambda: lab.tool("udprate", *flood, lab.hosts[1].gateway, 50_000, 500),
+            count))
+
+
+def punt(results, quick):
+    gateway(results, quick)
+    rate(results, quick)
+    hellos(results, quick)
