@@ -74,8 +74,9 @@ class Server:
         if wait:
             deadline = time.monotonic() + 10
             while self.rfctl("show", "status", "--timeout=1")[0]:
-                assert self.process.poll() is None and time.monotonic() < deadline, \
-                    f"rfserver did not start:\n{self.log()}"
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.process.kill()
+                    raise AssertionError(f"rfserver did not start:\n{self.log()}")
         return self
 
     def kill(self, with_signal=signal.SIGKILL):

@@ -11,10 +11,12 @@ pytestmark = pytest.mark.skipif(not have_programs(), reason="needs a build")
 @pytest.fixture
 def net(tmp_path):
     network = Network(tmp_path)
-    network.vs = network.new_vs().rfvs(1, 2, 3, 4).when_up()
-    network.proxy = network.new_proxy().when_up()
-    yield network
-    network.close()
+    try:
+        network.vs = network.new_vs().rfvs(1, 2, 3, 4).when_up()
+        network.proxy = network.new_proxy().when_up()
+        yield network
+    finally:
+        network.close()
 
 
 def idle_client(port=1, vm=A):

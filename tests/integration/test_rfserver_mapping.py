@@ -15,8 +15,10 @@ pytestmark = pytest.mark.skipif(not have_programs(), reason="needs a build")
 @pytest.fixture
 def net(tmp_path):
     network = Network(tmp_path)
-    yield network.converge()
-    network.close()
+    try:
+        yield network.converge()
+    finally:
+        network.close()
 
 
 def in_place(path, text):

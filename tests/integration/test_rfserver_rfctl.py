@@ -21,11 +21,13 @@ NUMBERS = "①②③④⑤⑥"
 def net(tmp_path_factory):
     """A network that routes, for tests that change nothing."""
     network = Network(tmp_path_factory.mktemp("rfctl"))
-    network.converge()
-    for dp in (5, 6):
-        network.proxy.status(dp)
-    yield network
-    network.close()
+    try:
+        network.converge()
+        for dp in (5, 6):
+            network.proxy.status(dp)
+        yield network
+    finally:
+        network.close()
 
 
 @pytest.fixture
