@@ -179,8 +179,7 @@ static bool hop_gateway(struct attr gateway, struct attr via, enum ip_version ve
 static void route_add_hop(struct rtnl_route *r, unsigned flags, struct rtnl_hop hop)
 {
     /* More than VM_MAX_HOPS: the first ones carry the traffic. */
-    if (!(flags & RTNH_F_DEAD) && hop.ifindex &&
-        r->n_hops < VM_MAX_HOPS) {
+    if (!(flags & RTNH_F_DEAD) && hop.ifindex && r->n_hops < VM_MAX_HOPS) {
         r->hops[r->n_hops++] = hop;
     }
 }
