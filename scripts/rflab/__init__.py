@@ -10,6 +10,14 @@ verify.py    the checks; ofctl.py, pcap.py, probe.py, records.py and streams.py 
              look at
 cli.py       the command line of scripts/demo
 
+For networks of any shape (scripts/lab; docs/lab.md):
+graphfile.py, shapes.py   GML, GraphML; ring:8 -> a map
+plan.py                   a map -> the document that topology.py reads
+protocols.py              suite files of all protocols but OSPFv2
+light.py                  namespaces in the place of containers
+labcheck.py, trace.py     oracle, kernels and switches compared; walks through the tables
+labcli.py                 the command line of scripts/lab
+
 Python's standard library only.  The lab never touches what it has not made itself: see
 system.Manifest.
 """

@@ -13,7 +13,9 @@ from .system import LabError
 from .topology import load, parse
 
 DEFAULT_RUN = "/run/routeflow-lab"
-NODE_MB = 24  # A router with its switch and host; docs/lab.md.
+# A router with its switch and host; docs/lab.md.
+NODE_MB = {"bgp": 40, "ibgp": 60}
+DEFAULT_NODE_MB = 26
 
 EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
 or one that a lab made, edited).  Or one of: {shapes.SHAPES}.
@@ -62,7 +64,8 @@ def require_memory(topology):
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             free = int(line.split()[1]) // 1024
-    wanted = len(topology.nodes) * NODE_MB
+    wanted = len(topology.nodes) * NODE_MB.get(
+        (topology.routing or {}).get("protocol"), DEFAULT_NODE_MB)
     if wanted > free:
         raise LabError(f"{topology.name}: {len(topology.nodes)} nodes take about {wanted} "
                        f"MB, and {free} MB are free")
