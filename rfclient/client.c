@@ -17,6 +17,11 @@
 /* Batches made in one turn of the loop, so that the kernel's events are read on. */
 enum { BATCHES_PER_TURN = 4 };
 
+/* A change is sent at once when nothing was sent for so long; in a stream of changes
+ * those of a millisecond go together.  Each small batch has its price in rfserver,
+ * rfproxy and most of all in the switch. */
+enum { COALESCE_MS = 1 };
+
 struct client {
     uint64_t vm_id;
     struct buf key;
@@ -29,6 +34,8 @@ struct client {
     struct loop_fd *events, *dumps;
     struct loop_timer *watch_timer, *probe_timer, *due_timer;
     struct loop_defer *send;
+    struct loop_timer *coalesce;
+    int64_t sent_us;   /* The last batch. */
     bool synced;       /* The kernel was read completely, once. */
     bool resync;       /* The session has not begun its BEGIN ... END yet. */
     uint64_t overruns; /* Of the last report. */
@@ -127,6 +134,17 @@ static void watch(void *c_)
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
     probe(c);
+    if (loop_now_us() - c->sent_us >= COALESCE_MS * 1000) {
+        loop_defer_schedule(c->send);
+    } else if (!loop_timer_is_set(c->coalesce)) {
+        loop_timer_once(c->coalesce, COALESCE_MS);
+    }
+}
+
+static void coalesced(void *c_)
+{
+    struct client *c = c_;
+
     loop_defer_schedule(c->send);
 }
 
@@ -160,6 +178,7 @@ static bool put_batches(struct client *c)
             break;
         }
         int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
+        c->sent_us = loop_now_us();
         if (error) {
             /* What is in the batch is marked as told: say everything again. */
             log_warn("a batch was not taken: %s", strerror(error));
@@ -278,6 +297,7 @@ struct client *client_create(const struct client_config *config)
     c->probe_timer = loop_timer_create(config->loop, probe, c);
     c->due_timer = loop_timer_create(config->loop, send_batches, c);
     c->send = loop_defer_create(config->loop, send_batches, c);
+    c->coalesce = loop_timer_create(config->loop, coalesced, c);
     c->ipc = ipc_client_create(config->loop, config->zctx, &ipc, &ipc_ops, c);
     loop_timer_once(c->watch_timer, 0);
     return c;
@@ -290,6 +310,7 @@ void client_destroy(struct client *c)
     }
     if (c->ipc) {
         ipc_client_destroy(c->ipc);
+        loop_timer_destroy(c->coalesce);
         loop_defer_destroy(c->send);
         loop_timer_destroy(c->due_timer);
         loop_timer_destroy(c->probe_timer);

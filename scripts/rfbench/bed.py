@@ -35,9 +35,21 @@ class Reference(OpenVSwitch):
         self.instance.manifest.note("netns", self.netns)
         run(["ip", "netns", "add", self.netns])
         super().start()
-        self.vsctl("add-br", "R", "--", "set", "bridge", "R", "datapath_type=netdev",
-                   "protocols=OpenFlow10,OpenFlow13", "fail-mode=secure",
-                   "other-config:disable-in-band=true")
+        # As many bridges and ports as the lab's: Open vSwitch copies its picture of
+        # them each time that its main loop has seen a changed table.
+        argv, links = [], []
+        for bridge in ("R", "V"):
+            argv += ["--", "add-br", bridge, "--", "set", "bridge", bridge,
+                     "datapath_type=netdev", "protocols=OpenFlow10,OpenFlow13",
+                     "fail-mode=secure", "other-config:disable-in-band=true"]
+            for number in (1, 2):
+                port = f"{bridge}.{number}"
+                links += [f"link add {port} type veth peer name {port}p",
+                          f"link set {port} arp off up", f"link set {port}p arp off up"]
+                argv += self._port(bridge, port, number)
+        self.instance.run("ip", "-n", self.netns, "-batch", "-",
+                          stdin="\n".join(links) + "\n")
+        self.vsctl(*argv)
 
 
 class Bed:

@@ -5,7 +5,7 @@ import time
 
 from rflab.system import LabError
 
-from . import kernel, latency, zebra
+from . import document, kernel, latency, zebra
 from .results import HEADER, Results
 
 BENCHES = {
@@ -32,6 +32,7 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true",
                         help="small sets, a smoke test: times are not judged")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--doc", metavar="FILE", help="write them as docs/performance.md")
     options = parser.parse_args(argv)
     unknown = [name for name in options.name if name not in BENCHES]
     if unknown:
@@ -53,6 +54,8 @@ def main(argv):
             print(f"{name}: {error}", flush=True)
     if options.json:
         results.write(options.json)
+    if options.doc:
+        document.write(results.rows, options.doc, " ".join(["scripts/bench", *argv]))
     failed = results.failed()
     print(f"{len(results.rows)} figures in {time.monotonic() - begun:.0f} s, {len(failed)} "
           f"beyond their limits, {len(errors)} benches failed"

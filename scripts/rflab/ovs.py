@@ -21,12 +21,12 @@ class OpenVSwitch:
         self.netns = instance.netns
 
     def start(self):
-        run, ns = self.instance.run, self.netns
+        run = self.instance.run
         database = self.dir / "conf.db"
         run("ovsdb-tool", "create", database, SCHEMA)
         run("ovsdb-server", database, f"--remote=punix:{self.socket}",
             f"--pidfile={self.dir}/ovsdb-server.pid",
-            f"--unixctl={self.dir}/ovsdb-server.ctl", *OPTIONS, netns=ns)
+            f"--unixctl={self.dir}/ovsdb-server.ctl", *OPTIONS, netns=self.netns)
         self.vsctl("--no-wait", "init")
         self.start_vswitchd()
 
@@ -35,7 +35,7 @@ class OpenVSwitch:
         self.instance.run("ovs-vswitchd", f"unix:{self.socket}",
                           f"--pidfile={self.dir}/ovs-vswitchd.pid",
                           f"--unixctl={self.dir}/ovs-vswitchd.ctl", *OPTIONS,
-                          netns=self.instance.netns)
+                          netns=self.netns)
 
     def vsctl(self, *argv, check=True):
         return self.instance.run("ovs-vsctl", f"--db=unix:{self.socket}", "--timeout=20",

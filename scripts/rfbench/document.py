@@ -1,0 +1,71 @@
+"""docs/performance.md, from the figures of one run."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from rflab.system import run
+
+from .results import number
+
+INTRODUCTION = """# Performance
+
+Written by `scripts/bench --doc docs/performance.md`, from figures that were measured in
+one run on one machine, each side by side with its reference.  Compare ratios, not
+seconds: a limit is for the ratio where there is one, else for the median (or the p99,
+which has a line of its own).
+
+* The parts: one Open vSwitch bridge, one container, rfserver, rfproxy, rfvs, rfclient, as
+  `scripts/demo --rftest1` brings them up, and 64 neighbours.
+* The switch alone: `bench-ofsend` sends the same flow entries to a second Open vSwitch
+  with as many bridges and ports, encoded before the clock starts, one barrier at the end.
+* The prefixes have the lengths of the Internet's table, in no order.
+* The end of a download is the last barrier reply, overheard between rfproxy and the switch.
+* After each bench the switch is compared with the container's kernel by a program that
+  shares nothing with the daemons but the OpenFlow codec.
+"""
+
+ABOUT = {
+    "bulk-kernel": "Routes written into the container's kernel in batches of 200; beside "
+                   "the switch alone, and `ovs-ofctl --bundle`.",
+    "push": "rfserver has the set, rfproxy is new, an empty switch connects.",
+    "resync": "All is in place and right, rfproxy restarts; beside a bare dump of the flow "
+              "table.",
+    "killed": "rfproxy is killed in the middle of a download.",
+    "single": "One kernel route, from the write to the barrier reply, on an idle system.",
+    "single-busy": "The same with a full table, and during downloads.",
+    "nexthop": "The MAC address of a next hop changes, and its address.",
+    "memory": "Resident memory for each route.",
+    "bulk": "Routes given to zebra by its API; beside zebra's own last notice, and another "
+            "zebra that nobody listens to.",
+    "single-zebra": "One route given to zebra.",
+    "churn": "Updates as BGP sends them, most of which say what is known, at full speed.",
+}
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    switch = run(["ovs-vswitchd", "--version"]).stdout.splitlines()[0]
+    load = os.getloadavg()
+    return (f"{os.cpu_count()} CPUs ({cpu[1] if cpu else platform.machine()}), "
+            f"Linux {platform.release()}, {switch}; load average at the end "
+            f"{load[0]:.1f}, {load[2]:.1f}")
+
+
+def write(rows, path, command):
+    lines = [INTRODUCTION, f"Machine: {machine()}.", "", f"Command: `{command}`.", ""]
+    for bench in dict.fromkeys(row["bench"] for row in rows):
+        lines += [f"## {bench}", "", ABOUT.get(bench, ""), "",
+                  "| case | metric | unit | min | median | max | reference | ratio | limit "
+                  "| |", "|---|---|---|---:|---:|---:|---:|---:|---:|---|"]
+        for row in rows:
+            if row["bench"] == bench:
+                ok = {True: "yes", False: "**no**", None: ""}[row["ok"]]
+                cells = [row["case"], row["metric"], row["unit"]] + [
+                    number(row[key]) for key in ("min", "median", "max", "reference",
+                                                 "ratio", "limit")] + [ok]
+                lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    Path(path).write_text("\n".join(lines), encoding="utf-8")
+
