@@ -189,6 +189,25 @@ static void group_desc(struct sim_switch *sw)
     reply_end(&r);
 }
 
+static void group_features(struct sim_switch *sw)
+{
+    const uint32_t actions = 1u << OFPAT_OUTPUT | 1u << OFPAT_GROUP |
+                             1u << OFPAT_SET_FIELD | 1u << OFPAT_DEC_NW_TTL;
+    struct reply r;
+
+    reply_begin(&r, sw, OFPMP_GROUP_FEATURES);
+    buf_put_u32(r.out, 1u << OFPGT_ALL | 1u << OFPGT_SELECT | 1u << OFPGT_INDIRECT |
+                           1u << OFPGT_FF);
+    buf_put_u32(r.out, 1u << 0 | 1u << 1 | 1u << 2); /* Weights, liveness, chaining. */
+    for (int i = 0; i < 4; i++) {
+        buf_put_u32(r.out, OFPG_MAX);
+    }
+    for (int i = 0; i < 4; i++) {
+        buf_put_u32(r.out, actions);
+    }
+    reply_end(&r);
+}
+
 static void meter_config(struct sim_switch *sw, struct cursor body)
 {
     uint32_t id;
@@ -274,6 +293,9 @@ void stats_request(struct sim_switch *sw, const struct of_multipart *mp)
         break;
     case OFPMP_GROUP_DESC:
         group_desc(sw);
+        break;
+    case OFPMP_GROUP_FEATURES:
+        group_features(sw);
         break;
     case OFPMP_METER_CONFIG:
         meter_config(sw, mp->body);

@@ -106,13 +106,18 @@ def classified(sim, n_ports):
 
 def check_tables(sim, n, links):
     """What rfserver knows is what there is, and what rfproxy installed is in the tables;
-    raises if not."""
+    raises if not.  Counts are told with a delay of a quarter of a second."""
+    def equal():
+        counts, plane = sim.counts(), sim.real_plane()
+        entries = counts["flows"] + counts["groups"] + counts["meters"]
+        return entries == plane["entries"] and plane["in sync"] == n
+
+    sim.wait(lambda: f"the switches have {sim.counts()}, rfserver thinks "
+             f"{sim.real_plane()}", equal, 5)
     if sim.confirmed() != links:
         raise LabError(f"links differ: {sorted(sim.confirmed() ^ links)[:5]}")
-    counts, plane = sim.counts(), sim.real_plane()
-    entries = counts["flows"] + counts["groups"] + counts["meters"]
-    if counts["errors"] or entries != plane["entries"] or plane["in sync"] != n:
-        raise LabError(f"the switches have {counts}, rfserver thinks {plane}")
+    if sim.counts()["errors"]:
+        raise LabError(f"requests were refused: {sim.counts()}")
 
 
 def shown_ms(sim, what):

@@ -18,7 +18,7 @@
 
 #define WAIT_MS 20000
 static const struct ipc_timing timing = {
-    .heartbeat_ms = 100, .dead_ms = 2000, .backoff_min_ms = 10, .backoff_max_ms = 50};
+    .heartbeat_ms = 100, .dead_ms = 5000, .backoff_min_ms = 10, .backoff_max_ms = 50};
 
 #define MAX_LOG 65536
 
