@@ -25,10 +25,19 @@ struct maker {
 
 static uint32_t port_meter(const struct pipeline_config *config, uint32_t dp_port)
 {
-    uint32_t last = MIN(config->max_meter, PIPELINE_METERS);
+    uint32_t last = MIN(config->max_meter, PIPE_METER_LOCAL_PORT - 1);
 
     return dp_port <= last - PIPE_METER_PORT ? PIPE_METER_PORT + dp_port
                                              : PIPE_METER_PUNT;
+}
+
+static uint32_t local_meter(const struct pipeline_config *config, uint32_t dp_port)
+{
+    uint32_t last = MIN(config->max_meter, PIPELINE_METERS);
+
+    return last > PIPE_METER_LOCAL_PORT && dp_port <= last - PIPE_METER_LOCAL_PORT
+               ? PIPE_METER_LOCAL_PORT + dp_port
+               : PIPE_METER_LOCAL;
 }
 
 static bool has_meters(const struct pipeline_config *config)
@@ -145,6 +154,9 @@ void pipeline_fixed(const struct pipeline_config *config, pipeline_item_fn *fn,
     make_drop(&m, PIPELINE_ADMIT, PRIO_MISS, PIPE_DROP, &match);
     make_punt(&m, PIPELINE_FIB, PRIO_MISS, PIPE_MISS, PIPE_METER_PUNT, &match);
 
+    if (config->local_table) {
+        make_punt(&m, PIPELINE_LOCAL, PRIO_MISS, PIPE_LOCAL, PIPE_METER_LOCAL, &match);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(families) && config->nw_ttl; i++) {
         match = (struct of_match){0};
         of_match_set_eth_type(&match, families[i]);
@@ -182,6 +194,17 @@ static struct of_match on_port_ospf(const struct plane_port *port, uint16_t eth_
 
     of_match_set_ip_proto(&match, PROTO_OSPF);
     return match;
+}
+
+static void make_local(const struct maker *m, const struct plane_port *port)
+{
+    const uint32_t meter = local_meter(m->config, port->dp_port);
+    const struct of_match match = on_port(port, 0);
+
+    if (m->config->local_table && meter != PIPE_METER_LOCAL) {
+        make_meter(m, meter, m->config->punt_rate);
+        make_punt(m, PIPELINE_LOCAL, PRIO_LOCAL_PORT, PIPE_LOCAL, meter, &match);
+    }
 }
 
 static void make_edge(const struct maker *m, const struct plane_port *port)
@@ -251,6 +274,7 @@ void pipeline_port(const struct pipeline_config *config, const struct plane_port
     case PORT_EDGE:
     case PORT_OPEN:
         make_edge(&m, port);
+        make_local(&m, port);
         break;
     case PORT_INTERNAL:
         make_internal(&m, port);
@@ -269,7 +293,14 @@ void pipeline_addr(const struct pipeline_config *config, const struct plane_addr
     struct of_match match;
 
     fib_match(&host, &match);
-    make_punt(&m, PIPELINE_ADMIT, PRIO_LOCAL, PIPE_LOCAL, PIPE_METER_LOCAL, &match);
+    if (config->local_table) {
+        struct of_instructions inst;
+        of_instructions_init(&inst);
+        of_instructions_goto(&inst, PIPELINE_LOCAL);
+        make_flow(&m, PIPELINE_ADMIT, PRIO_LOCAL, PIPE_LOCAL, &match, &inst);
+    } else {
+        make_punt(&m, PIPELINE_ADMIT, PRIO_LOCAL, PIPE_LOCAL, PIPE_METER_LOCAL, &match);
+    }
 }
 
 /* Groups. */

@@ -15,7 +15,7 @@
  *   inter-switch port: ARP; OSPF; any group address
  *                            -> dropped and counted: a frame of the virtual plane on a
  *                               real link, which must never be ("leak")
- *   address of the VM        -> controller, by the meter of own addresses
+ *   address of the VM        -> table 2
  *   port + its router MAC    -> table 1
  *   anything else            -> dropped
  *
@@ -26,8 +26,16 @@
  *   prefix                   -> group | controller, punt meter | dropped
  *   anything else            -> controller, punt meter: the VM answers "no route"
  *
+ * Table 2, to the VM itself:
+ *
+ *   edge port                -> controller, by the meter of that port for such frames
+ *   anything else            -> controller, by the meter of own addresses
+ *
  * A flood of LLDP or ARP from a host is limited by the meter of its own port and so
- * costs nobody else his; that is why LLDP from edge ports has an entry of its own.
+ * costs nobody else his; that is why LLDP from edge ports has an entry of its own. What
+ * a host sends to the VM has another meter than the control protocols of its port: so
+ * a flood of it costs no hello.  A switch with two tables has one meter for all ports
+ * there.
  *
  * What is ours: flow entries by the upper half of their cookie, groups by the highest
  * bit of their id, meters by PIPELINE_METERS.  Everything else in the switch belongs to
@@ -74,19 +82,22 @@ static inline uint64_t pipeline_cookie(enum pipeline_sort sort)
 enum pipeline_sort pipeline_sort_of(uint64_t cookie);
 
 /* Tables and priorities. */
-enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_N_TABLES = 2 };
+enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_LOCAL = 2 };
+#define PIPELINE_N_TABLES 2         /* At least. */
 #define PIPELINE_FIB_PRIORITY 0x100 /* Plus the prefix length. */
 
 #define PIPELINE_GROUP 0x80000000u    /* Plus the id of the fib_group. */
 #define PIPELINE_GROUP_MAX 0x7ffffeff /* OpenFlow has no more. */
 
 /* Ids of meters.  Of a port: PIPE_METER_PORT + dp_port, as far as the switch goes; the
- * ports beyond share PIPE_METER_PUNT. */
+ * ports beyond share PIPE_METER_PUNT.  PIPE_METER_LOCAL_PORT + dp_port: of frames from
+ * there to the VM itself, otherwise PIPE_METER_LOCAL. */
 enum {
     PIPE_METER_PUNT = 1,
     PIPE_METER_LLDP = 2,
     PIPE_METER_LOCAL = 3,
     PIPE_METER_PORT = 16,
+    PIPE_METER_LOCAL_PORT = 0x8000,
 };
 #define PIPELINE_METERS 0xffff /* 1... are ours. */
 
@@ -95,6 +106,7 @@ struct pipeline_config {
     bool nw_ttl;        /* Use the TTL field of Open vSwitch. */
     bool watch;         /* Buckets of select groups watch their ports: the switch itself
                          * leaves out a hop whose port is down. */
+    bool local_table;   /* Has PIPELINE_LOCAL. */
     uint32_t punt_rate; /* Packets per second of a meter, 1... */
 };
 

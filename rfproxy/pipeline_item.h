@@ -32,8 +32,8 @@ void item_put_flow_value(struct buf *, uint64_t cookie, const struct of_instruct
 void item_put_meter_key(struct buf *, uint32_t id);
 void item_put_meter_value(struct buf *, const struct item_meter *);
 
-/* Ranks: meters, then table 1, then what catches packets in table 0, then what lets
- * them in.  Found from the key alone. */
+/* Ranks: meters, then tables 1 and 2, then what catches packets in table 0, then what
+ * lets them in.  Found from the key alone. */
 unsigned item_rank(struct recon_blob key);
 
 static inline struct recon_blob item_blob(const struct buf *b)
@@ -61,6 +61,8 @@ enum {
 };
 /* And in table 1. */
 enum { PRIO_TTL = 0x200 };
+/* And in table 2. */
+enum { PRIO_LOCAL_PORT = 0x100 };
 
 /* What a FIB entry is in the switch. */
 void fib_match(const struct ip_prefix *, struct of_match *ret);

@@ -204,8 +204,10 @@ static void desire_fixed(struct datapath *dp, const struct pipeline_config *befo
 
 void plane_init(struct datapath *dp)
 {
-    dp->pipeline = (struct pipeline_config){
-        .nw_ttl = true, .watch = true, .punt_rate = dp->proxy->config.punt_rate};
+    dp->pipeline = (struct pipeline_config){.nw_ttl = true,
+                                            .watch = true,
+                                            .local_table = true,
+                                            .punt_rate = dp->proxy->config.punt_rate};
     dp->recon = recon_create(1000, 60000);
     desire_fixed(dp, NULL);
 }
@@ -232,6 +234,7 @@ void plane_configure(struct datapath *dp, const struct pipeline_config *config)
     struct item_set a = {0}, b = {0};
 
     if (before.max_meter == config->max_meter && before.nw_ttl == config->nw_ttl &&
+        before.local_table == config->local_table &&
         before.punt_rate == config->punt_rate) {
         return;
     }

@@ -1,9 +1,11 @@
 /* From recon to the switch: operations out, barriers and errors back.
  *
  * Operations are pulled only while the session has room and few enough are in flight;
- * what is desired meanwhile coalesces in recon.  A barrier follows each SYNC_BATCH
- * operations, and whenever there is nothing more to send now: it is the confirmation,
- * the window, and on long downloads the sign of life. */
+ * what is desired meanwhile coalesces in recon.  A frame of the slow path goes out
+ * behind what is in flight, so that while there are such frames less is: a hello must
+ * not wait for 20 ms of flow-mods.  A barrier follows each SYNC_BATCH operations, and
+ * whenever there is nothing more to send now: it is the confirmation, the window, and
+ * on long downloads the sign of life. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,9 @@
 
 #define SYNC_BATCH 1024
 #define SYNC_WINDOW 4096 /* Operations in flight. */
+#define POLITE_BATCH 128
+#define POLITE_WINDOW 512
+#define POLITE_MS 2000 /* After a frame of the slow path. */
 
 /* What an operation in flight is about, by serial % SYNC_WINDOW: an error names no more
  * than the serial. */
@@ -111,16 +116,18 @@ static void pump(void *dp_)
     struct datapath *dp = dp_;
     struct sync *sync = &dp->sync;
     const int64_t now = loop_now();
+    const bool polite = now - sync->relayed_at < POLITE_MS;
+    const size_t window = polite ? POLITE_WINDOW : SYNC_WINDOW;
     struct recon_op op;
 
     if (!dp->session) {
         return;
     }
-    while (recon_in_flight(dp->recon) < SYNC_WINDOW && of_session_room(dp->session) &&
+    while (recon_in_flight(dp->recon) < window && of_session_room(dp->session) &&
            recon_next_op(dp->recon, now, &op)) {
         remember(sync, &op);
         pipeline_render(&dp->pipeline, &op, of_session_output(dp->session));
-        if (++sync->unbarriered == SYNC_BATCH) {
+        if (++sync->unbarriered >= (polite ? POLITE_BATCH : SYNC_BATCH)) {
             send_barrier(dp);
         }
     }
@@ -137,6 +144,7 @@ void sync_init(struct datapath *dp)
     dp->sync.defer = loop_defer_create(dp->proxy->loop, pump, dp);
     dp->sync.retry = loop_timer_create(dp->proxy->loop, pump, dp);
     dp->sync.since = loop_now();
+    dp->sync.relayed_at = INT64_MIN / 2;
 }
 
 void sync_uninit(struct datapath *dp)
@@ -168,6 +176,11 @@ void sync_disconnected(struct datapath *dp)
     free(sync->sent);
     sync->sent = NULL;
     sync->was_in_sync = false;
+}
+
+void sync_make_way(struct datapath *dp)
+{
+    dp->sync.relayed_at = loop_now();
 }
 
 void sync_kick(struct datapath *dp)

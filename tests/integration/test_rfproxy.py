@@ -75,7 +75,9 @@ def test_the_tables_of_a_switch_become_what_rfserver_wants(bed):
         "1 priority=512,ipv6,nw_ttl=1": "meter:1,CONTROLLER:65535",
         "1 priority=0": "meter:1,CONTROLLER:65535"}
     assert flows[f"0 priority=4096,ip,in_port=1,dl_dst={MAC % 1}"][2] == "goto_table:1"
-    assert flows["0 priority=8192,ip,nw_dst=172.31.1.1"][2] == "meter:3,CONTROLLER:65535"
+    assert flows["0 priority=8192,ip,nw_dst=172.31.1.1"][2] == "goto_table:2"
+    assert flows["2 priority=256,in_port=1"][2] == "meter:32769,CONTROLLER:65535"
+    assert flows["2 priority=0"][2] == "meter:3,CONTROLLER:65535"
     assert flows["0 priority=16384,arp,in_port=1"][2] == "meter:17,CONTROLLER:65535"
     assert flows["0 priority=16384,arp,in_port=2"][2] == "drop"
     assert all(cookie >> 32 == 0x52465f01 for _, cookie, _ in flows.values())
@@ -85,7 +87,7 @@ def test_the_tables_of_a_switch_become_what_rfserver_wants(bed):
 
     bed.peer.say_and_wait(f"-fib {A} 172.31.2.0/24", f"-group {A} 3",
                           f"fib {A} 192.168.0.0/16 group 2", f"-port {A} 1")
-    wait_for("the changes", lambda: len(bed.switches.flows("a")) == len(flows) - 13)
+    wait_for("the changes", lambda: len(bed.switches.flows("a")) == len(flows) - 14)
     assert "2147483651" not in bed.switches.ofctl("dump-groups", "a")
     assert "meter=17" not in bed.switches.ofctl("dump-meters", "a")
 

@@ -7,8 +7,11 @@
 #include "of/put.h"
 #include "pipeline.h"
 
-static const struct pipeline_config ovs = {
-    .max_meter = 1000, .nw_ttl = true, .watch = true, .punt_rate = 500};
+static const struct pipeline_config ovs = {.max_meter = 200000,
+                                           .nw_ttl = true,
+                                           .watch = true,
+                                           .local_table = true,
+                                           .punt_rate = 500};
 static const struct pipeline_config plain = {.punt_rate = 500};
 
 static struct eth_addr eth(const char *text)
@@ -110,6 +113,34 @@ START_TEST(edge_port_punts_control_protocols_by_its_own_meter)
 
     print_port(PORT_EDGE, &printer);
     expect(&printer, "edge");
+}
+END_TEST
+
+START_TEST(own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from)
+{
+    const struct plane_addr addr = {.addr = prefix("10.0.0.1/32").addr};
+    struct pipeline_config two_tables = ovs;
+    struct printer printer = {.config = &ovs};
+
+    pipeline_addr(&ovs, &addr, print_item, &printer);
+    ck_assert_msg(strstr(buf_cstr(&printer.text), "goto_table:2"), "%s",
+                  buf_cstr(&printer.text));
+    buf_clear(&printer.text);
+    print_port(PORT_EDGE, &printer);
+    ck_assert_msg(strstr(buf_cstr(&printer.text), "meter:32771,"), "%s",
+                  buf_cstr(&printer.text));
+    buf_clear(&printer.text);
+    two_tables.local_table = false;
+    printer.config = &two_tables;
+    pipeline_fixed(&two_tables, print_item, &printer);
+    pipeline_addr(&two_tables, &addr, print_item, &printer);
+    print_port(PORT_EDGE, &printer);
+    ck_assert_msg(strstr(buf_cstr(&printer.text), "meter:3,"), "%s",
+                  buf_cstr(&printer.text));
+    ck_assert_msg(!strstr(buf_cstr(&printer.text), "table=2") &&
+                      !strstr(buf_cstr(&printer.text), "goto_table:2"),
+                  "%s", buf_cstr(&printer.text));
+    buf_uninit(&printer.text);
 }
 END_TEST
 
@@ -373,6 +404,7 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           edge_port_punts_control_protocols_by_its_own_meter,
           internal_port_drops_and_counts_the_virtual_plane,
           probing_port_only_admits_and_blocked_port_drops,
+          own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,
           groups_have_one_canonical_form, what_was_rendered_is_recognized_again,
           foreign_entries_are_passed_over_and_altered_ones_repaired)
