@@ -336,12 +336,13 @@ static unsigned carry_out(struct recon *recon, struct buf *reported, size_t *len
     return n;
 }
 
-START_TEST(what_was_rendered_is_recognized_again)
+static void check_recognized(uint32_t share_limit)
 {
     struct recon *recon = recon_create(100, 1000);
     struct buf reported = {0};
     size_t lens[128], ofs = 0;
 
+    recon_set_share_limit(recon, share_limit);
     recon_audit_begin(recon);
     recon_audit_end(recon);
     desire_everything(recon);
@@ -365,6 +366,46 @@ START_TEST(what_was_rendered_is_recognized_again)
     }
     ck_assert(recon_in_sync(recon));
     buf_uninit(&reported);
+    recon_destroy(recon);
+}
+
+START_TEST(what_was_rendered_is_recognized_again)
+{
+    check_recognized(0);
+}
+END_TEST
+
+/* Two of the six FIB entries send to one group. */
+START_TEST(shares_of_groups_are_recognized_again)
+{
+    struct recon *recon = recon_create(100, 1000);
+    struct fib_group group = {.id = 9};
+    struct recon_op op;
+    struct buf text = {0};
+
+    check_recognized(1);
+    recon_set_share_limit(recon, 1);
+    recon_audit_begin(recon);
+    recon_audit_end(recon);
+    recon_desire_group(recon, &group);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct fib_entry e = {.prefix = prefix(i ? "10.0.0.0/8" : "11.0.0.0/8"),
+                                    .target = {.verdict = FIB_GROUP, .group = 9}};
+        recon_desire_fib(recon, &e);
+    }
+    for (int i = 0; i < 4; i++) {
+        ck_assert(recon_next_op(recon, 0, &op));
+        ck_assert_int_eq(op.what, i % 2 ? RECON_FIB : RECON_GROUP);
+        if (i >= 2) {
+            print_op(&ovs, &op, &text);
+        }
+    }
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&text),
+                                 "ADD group_id=2148532233,type=indirect,"
+                                 "bucket=actions=group:2147483657"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "actions=group:2148532233"));
+    ck_assert(!recon_next_op(recon, 0, &op));
+    buf_uninit(&text);
     recon_destroy(recon);
 }
 END_TEST
@@ -407,4 +448,5 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,
           groups_have_one_canonical_form, what_was_rendered_is_recognized_again,
+          shares_of_groups_are_recognized_again,
           foreign_entries_are_passed_over_and_altered_ones_repaired)
