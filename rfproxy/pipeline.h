@@ -23,8 +23,8 @@
  *
  *   TTL 1                    -> controller, punt meter: the VM answers.  Needs a field
  *                               that only Open vSwitch has in OpenFlow 1.3
- *   prefix                   -> group or a share of it (core/recon.h) | controller, punt
- *                               meter | dropped
+ *   prefix                   -> group, or a share of it (core/recon.h) |
+ *                               controller, punt meter | dropped
  *   anything else            -> controller, punt meter: the VM answers "no route"
  *
  * Table 2, to the VM itself:
