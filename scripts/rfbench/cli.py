@@ -5,7 +5,7 @@ import time
 
 from rflab.system import LabError
 
-from . import document, kernel, latency, zebra
+from . import document, failover, kernel, latency, punt, zebra
 from .results import HEADER, Results
 
 BENCHES = {
@@ -20,6 +20,8 @@ BENCHES = {
     "bulk": zebra.bulk,
     "churn": latency.churn,
     "single-zebra": zebra.single,
+    "failover": failover.failover,
+    "punt": punt.punt,
 }
 
 
