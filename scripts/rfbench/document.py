@@ -40,6 +40,12 @@ ABOUT = {
     "bulk": "Routes given to zebra by its API; beside zebra's own last notice, and another "
             "zebra that nobody listens to.",
     "single-zebra": "One route given to zebra.",
+    "failover": "The link A-D of rftest2 is cut under 1000 datagrams a second each way, h1 to "
+                "h4, which are counted by their time of sending; beside the suite alone on "
+                "veth links. `after port-status`: from rfproxy's notice of the port. The "
+                "silent cut drops all frames of the link, and no port is down.",
+    "punt": "ICMP echo of the gateway, and frames to and from the container, through both "
+            "switches, rfproxy and rfvs; hellos are echoes each 10 ms, both ways.",
     "churn": "Updates as BGP sends them, most of which say what is known, at full speed.",
 }
 

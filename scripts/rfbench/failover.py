@@ -137,7 +137,7 @@ class Ring:
             else:
                 port = next(p for p in node.ports if p.peer and p.peer.node is d)
                 via = f"via {port.peer.address.ip}"
-            lines = "".join(f"route add {prefix(i)} {via}\n" for i in range(n))
+            lines = "".join(f"route replace {prefix(i)} {via}\n" for i in range(n))
             self.lab.containers.run(node, "sh", "-c", "cat >/run/routes", stdin=lines)
             self.lab.containers.run(node, "ip", "-batch", "/run/routes", timeout=120)
         address = prefix(n - 1).replace(".0/24", ".1")

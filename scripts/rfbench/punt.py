@@ -95,8 +95,8 @@ def gateway(results, quick):
             some = rounds[0::2] if name == "idle" else rounds[1::2]
             if not some:
                 continue
-            if any(got["received"] != got["sent"] for got in some):
-                raise LabError(f"echoes of the gateway were lost: {some}")
+            results.note("punt", f"gateway ping, {name}", "lost", "frames",
+                         sum(got["sent"] - got["received"] for got in some))
             results.add("punt", f"gateway ping, {name}", "p50", "us",
                         [got["p50"] for got in some], limit=P50_LIMIT)
             results.add("punt", f"gateway ping, {name}", "p99", "us",
