@@ -73,12 +73,12 @@ def _lab_of(run_dir):
 @pytest.fixture
 def lab_of():
     """lab_of(topology): a lab for one test; a second one takes the place of the first."""
-    yield from _lab_of("/run/routeflow-tlab")
+    yield from _lab_of(f"/run/routeflow-{PREFIX}tlab")
 
 
 @pytest.fixture(scope="module")
 def lab_of_module():
-    yield from _lab_of("/run/routeflow-tlabm")
+    yield from _lab_of(f"/run/routeflow-{PREFIX}tlabm")
 
 
 @pytest.fixture(scope="session")
