@@ -261,6 +261,17 @@ static void make_admit(const struct maker *m, const struct plane_port *port)
     }
 }
 
+/* Routed by another switch of the same router. */
+static void make_inside(const struct maker *m, const struct plane_port *port)
+{
+    const struct of_match all = on_port(port, 0);
+    struct of_instructions inst;
+
+    of_instructions_init(&inst);
+    of_instructions_goto(&inst, PIPELINE_TRANSIT);
+    make_flow(m, PIPELINE_ADMIT, PRIO_ADMIT, PIPE_INSIDE, &all, &inst);
+}
+
 void pipeline_port(const struct pipeline_config *config, const struct plane_port *port,
                    pipeline_item_fn *fn, void *aux)
 {
@@ -279,6 +290,10 @@ void pipeline_port(const struct pipeline_config *config, const struct plane_port
     case PORT_INTERNAL:
         make_internal(&m, port);
         break;
+    case PORT_INSIDE:
+        make_internal(&m, port);
+        make_inside(&m, port);
+        return;
     case PORT_PROBING:
         break;
     }
@@ -301,6 +316,22 @@ void pipeline_addr(const struct pipeline_config *config, const struct plane_addr
     } else {
         make_punt(&m, PIPELINE_ADMIT, PRIO_LOCAL, PIPE_LOCAL, PIPE_METER_LOCAL, &match);
     }
+}
+
+void pipeline_transit(const struct pipeline_config *config,
+                      const struct plane_transit *transit, pipeline_item_fn *fn,
+                      void *aux)
+{
+    const struct maker m = {config, fn, aux};
+    struct of_match match = {0};
+    struct of_instructions inst;
+
+    of_match_set_eth_src(&match, transit->src);
+    of_match_set_eth_dst(&match, transit->dst);
+    of_instructions_init(&inst);
+    of_actions_output(of_instructions_apply(&inst), transit->dp_port);
+    make_flow(&m, PIPELINE_TRANSIT, PIPELINE_TRANSIT_PRIORITY, PIPE_TRANSIT, &match,
+              &inst);
 }
 
 /* Groups. */

@@ -17,6 +17,7 @@
  *                               real link, which must never be ("leak")
  *   address of the VM        -> table 2
  *   port + its router MAC    -> table 1
+ *   inside port              -> table 3
  *   anything else            -> dropped
  *
  * Table 1, FIB:
@@ -32,6 +33,11 @@
  *   edge port                -> controller, by the meter of that port for such frames
  *   anything else            -> controller, by the meter of own addresses
  *
+ * Table 3, transit, only in one of several switches that are one router (core/plane.h):
+ *
+ *   MACs of VM port and next hop -> the port that leads there
+ *   anything else                -> dropped
+ *
  * A flood of LLDP or ARP from a host is limited by the meter of its own port and so
  * costs nobody else his; that is why LLDP from edge ports has an entry of its own. What
  * a host sends to the VM has another meter than the control protocols of its port: so
@@ -43,10 +49,10 @@
  * somebody else and is left alone.  The lower half of the cookie says which sort of
  * entry it is (enum pipeline_sort), so that a packet-in tells why it was punted.
  *
- * The entries of table 0, the fixed ones of table 1 and the meters are "aux" items of
- * core/recon.h: the key is what identifies an entry in the switch (table, priority,
- * match; or meter id), the value is the rest.  Both are made of encoded OpenFlow in
- * canonical form, so that an item read back equals the item that was sent.
+ * The entries of tables 0 and 3, the fixed ones of table 1 and the meters are "aux"
+ * items of core/recon.h: the key is what identifies an entry in the switch (table,
+ * priority, match; or meter id), the value is the rest.  Both are made of encoded
+ * OpenFlow in canonical form, so that an item read back equals the item that was sent.
  *
  * Pure: values in, values and messages out.  Bytes of the peer are decoded before. */
 
@@ -72,6 +78,8 @@ enum pipeline_sort {
     PIPE_ADMIT,
     PIPE_DROP,
     PIPE_LEAK,
+    PIPE_INSIDE, /* From an inside port to table 3. */
+    PIPE_TRANSIT,
     PIPE_N_SORTS,
 };
 
@@ -83,8 +91,9 @@ static inline uint64_t pipeline_cookie(enum pipeline_sort sort)
 enum pipeline_sort pipeline_sort_of(uint64_t cookie);
 
 /* Tables and priorities. */
-enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_LOCAL = 2 };
-#define PIPELINE_N_TABLES 2         /* At least. */
+enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_LOCAL = 2, PIPELINE_TRANSIT = 3 };
+#define PIPELINE_N_TABLES 2 /* At least. */
+#define PIPELINE_TRANSIT_PRIORITY 0x100
 #define PIPELINE_FIB_PRIORITY 0x100 /* Plus the prefix length. */
 
 #define PIPELINE_GROUP 0x80000000u    /* Plus the id of the fib_group. */
@@ -121,6 +130,9 @@ void pipeline_port(const struct pipeline_config *, const struct plane_port *,
                    pipeline_item_fn *, void *aux);
 void pipeline_addr(const struct pipeline_config *, const struct plane_addr *,
                    pipeline_item_fn *, void *aux);
+
+void pipeline_transit(const struct pipeline_config *, const struct plane_transit *,
+                      pipeline_item_fn *, void *aux);
 
 /* Brings a group into the only form that can be read back: hops sorted, weights at
  * least 1, and 1 for a single hop, whose weight an indirect group does not have. */

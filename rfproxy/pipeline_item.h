@@ -32,7 +32,7 @@ void item_put_flow_value(struct buf *, uint64_t cookie, const struct of_instruct
 void item_put_meter_key(struct buf *, uint32_t id);
 void item_put_meter_value(struct buf *, const struct item_meter *);
 
-/* Ranks: meters, then tables 1 and 2, then what catches packets in table 0, then what
+/* Ranks: meters, then tables 1 to 3, then what catches packets in table 0, then what
  * lets them in.  Found from the key alone. */
 unsigned item_rank(struct recon_blob key);
 

@@ -189,6 +189,17 @@ static void apply_group(struct datapath *dp, const struct fib_group *group, bool
     }
 }
 
+/* Transit.  Not kept here: an entry is what it is, whatever the switch can do. */
+
+static void apply_transit(struct datapath *dp, const struct plane_transit *transit,
+                          bool remove)
+{
+    struct item_set a = {0}, b = {0};
+
+    pipeline_transit(&dp->pipeline, transit, item_set_add, remove ? &a : &b);
+    item_set_replace(dp->recon, &a, &b);
+}
+
 /* All of it. */
 
 static void desire_fixed(struct datapath *dp, const struct pipeline_config *before)
@@ -302,6 +313,9 @@ void plane_apply(struct datapath *dp, const struct plane_change *change)
         } else {
             recon_desire_fib(dp->recon, &change->fib);
         }
+        break;
+    case PLANE_TRANSIT:
+        apply_transit(dp, &change->transit, change->remove);
         break;
     }
     sync_kick(dp);

@@ -34,7 +34,7 @@ struct backup {
 static struct rib *rib_of(void *s, uint64_t vm_id)
 {
     struct server_vm *vm = vm_find(s, vm_id);
-    return vm ? vm->rib : NULL;
+    return vm ? vm->ribs->rib : NULL;
 }
 
 static bool peer_of(void *s_, struct vm_key port, struct vm_key *ret)
@@ -75,7 +75,7 @@ static void run(void *b_)
     if (b->n_vms) {
         if (!lfa_run(b->lfa, SLICE_ROUTES)) {
             /* A set may have lost what it used. */
-            plane_due(dp_find(b->server, plane_dp_of(b->server, b->vms[b->n_vms - 1])));
+            plane_due_vm(b->server, b->vms[b->n_vms - 1]);
             server_wake(b->server);
             if (--b->n_vms) {
                 lfa_begin(b->lfa, b->vms[b->n_vms - 1]);

@@ -95,7 +95,8 @@ static void apply(struct server *s, struct mapping *mapping)
 
     mapping_diff(&before, mapping, &diff);
     s->mapping = *mapping;
-    ports_configure(s, &diff); /* First: a row may become active at once. */
+    span_configure(s); /* First: a row may become active at once. */
+    ports_configure(s, &diff);
     for (size_t i = 0; i < diff.n_removed; i++) {
         apply_row(s, ASSOC_CONFIG_DEL, &diff.removed[i]);
     }

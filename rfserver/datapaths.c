@@ -52,16 +52,19 @@ static void port_set_up(struct server_dp *dp, struct server_dp_port *port, bool 
         topo_port_down(s->topo, key);
     }
     server_topology(s);
-    server_assoc(s,
-                 &(struct assoc_event){.kind = up ? ASSOC_DP_PORT : ASSOC_DP_PORT_GONE,
-                                       .now = loop_now(),
-                                       .dp = key});
+    if (!span_isl(s, key)) { /* That is no port of a VM. */
+        server_assoc(
+            s, &(struct assoc_event){.kind = up ? ASSOC_DP_PORT : ASSOC_DP_PORT_GONE,
+                                     .now = loop_now(),
+                                     .dp = key});
+    }
     if (!dp->ports_pending) { /* Else the list is summed up at its end. */
         journal_event(s, "datapath", "datapath 0x%016llx port %u (%s) is %s",
                       (unsigned long long)dp->id, port->number, port->name,
                       up ? "up" : "down");
     }
     vplane_refresh(s, key);
+    span_refresh(s, key);
 }
 
 static void port_gone(struct server_dp *dp, struct server_dp_port *port)
@@ -351,5 +354,8 @@ void dp_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         break;
     }
     plane_due(dp); /* END waits for its ports. */
+    if (dp) {
+        plane_due_vm(s, plane_vm_of(s, dp->id));
+    }
     server_wake(s);
 }

@@ -91,6 +91,7 @@ void server_class_changed(struct server *s, struct dp_key port)
     }
     relay_refresh(s, port);
     vplane_refresh(s, port);
+    span_refresh(s, port);
 }
 
 static void link_changed(struct server *s, const struct topo_effect *e)
@@ -111,6 +112,8 @@ static void link_changed(struct server *s, const struct topo_effect *e)
     journal_link(s, e->a, e->b, e->kind == TOPO_LINK_UP);
     vplane_refresh(s, e->a);
     vplane_refresh(s, e->b);
+    span_refresh(s, e->a);
+    span_refresh(s, e->b);
 }
 
 static void topology_effect(struct server *s, const struct topo_effect *e)
@@ -167,40 +170,57 @@ static bool hold_time_over(struct server *s)
     return loop_now() - s->started >= s->config.hold_ms;
 }
 
+/* A switch that is away may only be slow to come back, but not for ever. */
+static bool patient(struct server *s)
+{
+    return loop_now() - s->started < MAX(s->config.classify_ms, s->config.dp_hold_ms);
+}
+
+static bool rows_settled(struct server *s, const struct server_dp *dp)
+{
+    const struct assoc_row *row = NULL;
+
+    while ((row = assoc_next_of_dp(s->assoc, dp->ct_id, dp->id, row))) {
+        if (row->state == ASSOC_ASSOCIATED) {
+            return false;
+        }
+    }
+    return !dp->ports_pending;
+}
+
+/* Routes lead through the other datapaths of the VM, too. */
 bool server_dp_settled(struct server *s, uint64_t dp_id)
 {
     uint64_t vm_id = plane_vm_of(s, dp_id);
     struct server_vm *vm = vm_find(s, vm_id);
-    struct server_dp *dp = dp_find(s, dp_id);
-    const struct assoc_row *row = NULL;
+    const struct server_pair *pair = plane_dps_of(s, vm_id);
 
     if (hold_time_over(s) || !vm_id) {
         return true;
     }
-    if (!vm || !vm->synced || !dp || dp->ports_pending) {
+    if (!vm || !vm->synced || !dp_find(s, dp_id)) {
         return false;
     }
-    while ((row = assoc_next_of_dp(s->assoc, dp->ct_id, dp_id, row))) {
-        if (row->state == ASSOC_ASSOCIATED) {
+    for (; pair; pair = pair->next) {
+        const struct server_dp *dp = dp_find(s, pair->dp_id);
+        bool here = dp && (dp->connected || dp->id == dp_id);
+        if (here ? !rows_settled(s, dp) : patient(s)) {
             return false;
         }
     }
     return true;
 }
 
-/* A switch that is away may only be slow to come back, but not for ever. */
-static bool pair_settled(struct server *s, const struct server_pair *pair, bool patient)
+static bool pair_settled(struct server *s, const struct server_pair *pair)
 {
     const struct server_dp *dp = dp_find(s, pair->dp_id);
 
-    return dp && dp->connected ? server_dp_settled(s, pair->dp_id) : !patient;
+    return dp && dp->connected ? server_dp_settled(s, pair->dp_id) : !patient(s);
 }
 
 bool server_settled(struct server *s)
 {
     struct server_proxy *proxy, *next_proxy;
-    bool patient =
-        loop_now() - s->started < MAX(s->config.classify_ms, s->config.dp_hold_ms);
 
     if (hold_time_over(s)) {
         return true;
@@ -215,7 +235,7 @@ bool server_settled(struct server *s)
     const struct server_pair *pair = plane_pair(s, s->unsettled);
     for (unsigned i = 0; i < HASH_COUNT(s->pairs); i++) {
         pair = pair ? pair : s->pairs;
-        if (!pair_settled(s, pair, patient)) {
+        if (!pair_settled(s, pair)) {
             s->unsettled = pair->dp_id;
             return false;
         }

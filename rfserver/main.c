@@ -21,7 +21,8 @@ static const struct option_spec option_table[] = {
      "ipc:///run/routeflow/events.ipc", 0},
     {"mapping", "FILE", "which VM port is which datapath port",
      "/etc/routeflow/rfserver.csv", 0},
-    {"isl", "FILE", "inter-switch links of VMs that span datapaths", NULL, 0},
+    {"isl", "FILE", "inter-switch links of VMs that span datapaths (rfisl.csv)", NULL,
+     0},
     {"store", "URI", "sqlite:PATH or mongodb://HOST:PORT/DATABASE",
      "sqlite:/var/lib/routeflow/routeflow.db", 0},
     {"curve", "NAME", "key pair NAME.key, NAME.secret: tcp:// is encrypted", NULL, 0},
@@ -58,6 +59,7 @@ static void flush(void *aux)
 {
     struct server *s = aux;
     relay_flush(s);
+    span_flush(s);
     vplane_flush(s);
     plane_flush(s);
 }
@@ -79,6 +81,7 @@ static void server_destroy(void *context)
     relay_destroy_all(s);
     links_destroy_all(s);
     ports_clear(s);
+    span_destroy_all(s);
     plane_destroy_all(s);
     if (s->store) {
         store_flush(s->store, 2000);

@@ -20,8 +20,8 @@
 /* Batches are filled up to here, so that the record that crosses it still fits. */
 #define BATCH_FULL (WIRE_BATCH_MAX - RECORD_MAX_LEN)
 
-/* Who belongs to whom.  One VM has one datapath in this version: of a VM that spans
- * several (rfisl.csv), the one named first in the mapping gets the routes. */
+/* Who belongs to whom.  A VM may span several datapaths (rfisl.csv), and then even have
+ * one at which it has no port of its own; a datapath belongs to one VM. */
 
 struct server_pair *plane_pair(struct server *s, uint64_t dp_id)
 {
@@ -43,27 +43,35 @@ uint64_t plane_vm_of(struct server *s, uint64_t dp_id)
     return pair ? pair->vm_id : 0;
 }
 
-uint64_t plane_dp_of(struct server *s, uint64_t vm_id)
+const struct server_pair *plane_dps_of(struct server *s, uint64_t vm_id)
 {
-    const struct server_pair *pair = pair_of_vm(s, vm_id);
-    return pair ? pair->dp_id : 0;
+    return pair_of_vm(s, vm_id);
 }
 
 static void pair_add(struct server *s, uint64_t dp_id, uint64_t vm_id)
 {
-    const struct server_pair *other = pair_of_vm(s, vm_id);
-    struct server_pair *pair = xcalloc(1, sizeof *pair);
+    struct server_pair *pair = plane_pair(s, dp_id);
 
+    if (pair) {
+        if (pair->vm_id != vm_id) {
+            log_warn_limited(&s->strange,
+                             "datapath 0x%016llx is mapped to the vms 0x%012llx and "
+                             "0x%012llx: only the first one's routes reach it",
+                             (unsigned long long)dp_id, (unsigned long long)pair->vm_id,
+                             (unsigned long long)vm_id);
+        }
+        return;
+    }
+    pair = xcalloc(1, sizeof *pair);
     pair->dp_id = dp_id;
+    pair->vm_id = vm_id;
     HASH_ADD(hh, s->pairs, dp_id, sizeof pair->dp_id, pair);
-    if (other) {
-        log_warn("vm 0x%012llx spans the datapaths 0x%016llx and 0x%016llx: only the "
-                 "first one gets its routes",
-                 (unsigned long long)vm_id, (unsigned long long)other->dp_id,
-                 (unsigned long long)dp_id);
-    } else {
-        pair->vm_id = vm_id;
+    struct server_pair *first = pair_of_vm(s, vm_id);
+    if (!first) {
         HASH_ADD(hh_vm, s->pairs_by_vm, vm_id, sizeof pair->vm_id, pair);
+    } else { /* The first stays the first. */
+        pair->next = first->next;
+        first->next = pair;
     }
 }
 
@@ -85,10 +93,14 @@ void plane_remap(struct server *s)
     plane_destroy_all(s);
     for (size_t i = 0; i < s->mapping.n_rows; i++) {
         const struct mapping_row *row = &s->mapping.rows[i];
-        if (!plane_pair(s, row->dp.dp_id)) {
-            pair_add(s, row->dp.dp_id, row->vm.vm_id);
-        }
+        pair_add(s, row->dp.dp_id, row->vm.vm_id);
     }
+    for (size_t i = 0; i < s->mapping.n_isls; i++) {
+        const struct mapping_isl *isl = &s->mapping.isls[i];
+        pair_add(s, isl->a.dp_id, isl->vm_id);
+        pair_add(s, isl->b.dp_id, isl->vm_id);
+    }
+    span_remap(s);
     HASH_ITER (hh, s->dps, dp, tmp) {
         if (dp->connected && dp->plane_vm != plane_vm_of(s, dp->id)) {
             plane_start(dp);
@@ -99,7 +111,8 @@ void plane_remap(struct server *s)
 static struct rib *rib_of(struct server_dp *dp)
 {
     struct server_vm *vm = vm_find(dp->server, plane_vm_of(dp->server, dp->id));
-    return vm ? vm->rib : NULL;
+    struct server_rib *r = vm ? vm_rib(vm, dp->id) : NULL;
+    return r ? r->rib : NULL;
 }
 
 static void set_phase(struct server_dp *dp, enum plane_phase phase)
@@ -173,6 +186,13 @@ void plane_due(struct server_dp *dp)
     if (dp && !dp->due) {
         dp->due = true;
         DL_APPEND2(dp->server->due, dp, due_prev, due_next);
+    }
+}
+
+void plane_due_vm(struct server *s, uint64_t vm_id)
+{
+    for (const struct server_pair *p = plane_dps_of(s, vm_id); p; p = p->next) {
+        plane_due(dp_find(s, p->dp_id));
     }
 }
 

@@ -44,6 +44,9 @@ enum port_class ports_class(struct server *s, struct dp_key dp)
 {
     enum port_class class = PORT_PROBING;
 
+    if (span_isl(s, dp)) {
+        return PORT_INSIDE;
+    }
     switch (ports_rule(s, dp)) {
     case PORT_RULE_BLOCKED:
         return PORT_BLOCKED;

@@ -9,6 +9,7 @@
  *     datapaths.c  what proxies report → association and topology events
  *     proxies.c    sessions of proxies
  *     links.c      the directions of links that proxies report → topology
+ *     span.c       VMs that span several datapaths: the paths inside them
  *     plane.c      RIB changes → batches for the proxy of each datapath
  *     vswitch.c    what rfvs reports → association events
  *     vplane.c     virtual links and carrier → batches for rfvs
@@ -30,6 +31,7 @@
 
 #include "base/log.h"
 #include "core/assoc.h"
+#include "core/isl.h"
 #include "core/mapping.h"
 #include "core/rib.h"
 #include "core/topology.h"
@@ -45,6 +47,17 @@ struct server_vm_port {
     UT_hash_handle hh;
 };
 
+/* The RIB of a VM for one datapath.  All of a VM's are told the same by its client;
+ * they differ in which of its ports are here, and by which port the others are reached.
+ */
+struct server_rib {
+    uint64_t dp_id; /* 0: the VM is not mapped (then it is the only one). */
+    struct rib *rib;
+    struct isl_path *paths; /* To the other datapaths of the VM. */
+    size_t n_paths;
+    struct server_rib *next;
+};
+
 struct server_vm {
     uint64_t id;
     struct server *server;
@@ -55,7 +68,8 @@ struct server_vm {
     bool synced; /* Its full report is complete since it connected. */
     bool lost;   /* Hold time is over. */
     struct server_vm_port *ports;
-    struct rib *rib;
+    struct server_rib *ribs; /* At least one. */
+    bool split;              /* Not all of its datapaths reach each other inside. */
     uint64_t batches;
     UT_hash_handle hh;
 };
@@ -191,8 +205,18 @@ struct server_proxy {
 /* A datapath and the VM whose routes it gets, by the mapping. */
 struct server_pair {
     uint64_t dp_id;
-    uint64_t vm_id; /* 0: another datapath has that VM's routes. */
-    UT_hash_handle hh, hh_vm;
+    uint64_t vm_id;
+    struct server_pair *next; /* Of the same VM. */
+    UT_hash_handle hh, hh_vm; /* hh_vm: the first of each VM. */
+};
+
+/* One end of an inter-switch link inside a VM, by the mapping. */
+struct server_isl {
+    struct dp_key dp; /* Has no padding: a hash key as it is. */
+    struct dp_key peer;
+    uint64_t vm_id;
+    bool usable;
+    UT_hash_handle hh;
 };
 
 struct server_event {
@@ -244,6 +268,8 @@ struct server {
 
     struct mapping mapping;
     struct server_pair *pairs, *pairs_by_vm;
+    struct server_isl *isls;
+    bool isls_stale;       /* Something happened that may change a path. */
     struct server_dp *due; /* utlist, in turns. */
     uint64_t unsettled;    /* Datapath that server_settled() waited for last. */
     struct config_watch *watch;
@@ -268,6 +294,11 @@ void vm_message(struct server *, struct ipc_peer *, const struct msg *);
 void vm_send_port_config(struct server *, struct vm_key);
 /* Tells the RIB how the association of this port stands now. */
 void vm_map_port(struct server *, struct vm_key);
+void vm_map_ports(struct server_vm *);
+/* The RIB for that datapath; NULL if it has none. */
+struct server_rib *vm_rib(struct server_vm *, uint64_t dp_id);
+/* The mapping has changed: a RIB for each datapath. */
+void vm_remap(struct server_vm *);
 void vm_destroy_all(struct server *);
 
 /* datapaths.c */
@@ -298,11 +329,27 @@ void links_peer_up(struct server *, uint32_t ct_id);
 void links_sweep(struct server *, uint32_t ct_id);
 void links_destroy_all(struct server *);
 
+/* span.c */
+/* The mapping has changed: first this, and when plane_remap() has settled who belongs
+ * to whom, that. */
+void span_configure(struct server *);
+void span_remap(struct server *);
+/* A VM has just come: tells its RIBs of their inside ports. */
+void span_vm_created(struct server_vm *);
+/* A port or its link has changed. */
+void span_refresh(struct server *, struct dp_key);
+/* Finds the paths again, if need be. */
+void span_flush(struct server *);
+/* The end of an inside link; NULL if this port is none. */
+const struct server_isl *span_isl(struct server *, struct dp_key);
+void span_destroy_all(struct server *);
+
 /* plane.c */
 void plane_start(struct server_dp *); /* Download from the beginning. */
 /* Something was said that may change what is to be sent to a datapath (NULL: to none),
  * or to all.  Time passes, too: once a second all are due. */
 void plane_due(struct server_dp *);
+void plane_due_vm(struct server *, uint64_t vm_id); /* All datapaths of a VM. */
 void plane_due_all(struct server *);
 void plane_not_due(struct server_dp *);
 void plane_flush(struct server *); /* What is due, as far as windows allow. */
@@ -310,7 +357,8 @@ void plane_destroy_all(struct server *);
 /* The mapping has changed: who belongs to whom, and downloads where that is new. */
 void plane_remap(struct server *);
 uint64_t plane_vm_of(struct server *, uint64_t dp_id); /* 0: not mapped. */
-uint64_t plane_dp_of(struct server *, uint64_t vm_id); /* 0: not mapped. */
+/* The first datapath of a VM, the others by `next`; NULL: not mapped. */
+const struct server_pair *plane_dps_of(struct server *, uint64_t vm_id);
 struct server_pair *plane_pair(struct server *, uint64_t dp_id);
 const char *plane_phase_text(struct server_dp *);
 /* Sends records that were queued, cut into batches, as far as the window allows, and

@@ -76,8 +76,14 @@ static const char *vlink_text(struct server *s, const struct topo_link *link)
 {
     const struct assoc_row *a = assoc_by_dp(s->assoc, link->a);
     const struct assoc_row *b = assoc_by_dp(s->assoc, link->b);
+    const struct server_isl *isl = span_isl(s, link->a);
     uint32_t to;
 
+    if (isl || span_isl(s, link->b)) {
+        return isl && dp_key_equal(isl->peer, link->b)
+                   ? "none: inside a vm"
+                   : "none: not as in the file of inside links";
+    }
     return !link->ab || !link->ba                                 ? "-"
            : !a || !b || !assoc_has_vm(a) || !assoc_has_vm(b)     ? "no association"
            : a->state != ASSOC_ACTIVE || b->state != ASSOC_ACTIVE ? "not active"
@@ -141,6 +147,7 @@ static void put_port(struct table *t, struct server *s, const struct server_dp *
     const struct dp_key key = {dp->id, dp->ct_id, port->number};
     const struct assoc_row *row = assoc_by_dp(s->assoc, key);
     const enum port_rule rule = ports_rule(s, key);
+    const bool inside = span_isl(s, key);
     enum port_class class;
 
     table_id(t, "dp_id", dp->id);
@@ -148,10 +155,11 @@ static void put_port(struct table *t, struct server *s, const struct server_dp *
     table_text(t, "name", port->name);
     table_text(t, "state", port->up ? "up" : "down");
     table_text(t, "class",
-               rule != PORT_RULE_AUTO                  ? port_rule_name(rule)
+               inside                                  ? topo_class_name(PORT_INSIDE)
+               : rule != PORT_RULE_AUTO                ? port_rule_name(rule)
                : topo_port_class(s->topo, key, &class) ? topo_class_name(class)
                                                        : "-");
-    table_text(t, "by", rule != PORT_RULE_AUTO ? "mapping file" : "LLDP");
+    table_text(t, "by", inside || rule != PORT_RULE_AUTO ? "mapping file" : "LLDP");
     table_text(t, "association", row ? assoc_state_name(row->state) : "-");
     table_age(t, "since", port->since);
 }
@@ -234,7 +242,7 @@ int show_clients(struct ctl_request *r)
         if (!table_row(&t)) {
             continue;
         }
-        rib_counts(vm->rib, &counts);
+        rib_counts(vm->ribs->rib, &counts);
         table_id(&t, "vm_id", vm->id);
         table_text(&t, "name", vm->name);
         table_text(&t, "state",

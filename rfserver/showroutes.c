@@ -9,6 +9,7 @@
 
 struct filter {
     uint64_t vm_id; /* 0: all. */
+    uint64_t dp_id; /* 0: all of the VM. */
     bool has_prefix;
     struct ip_prefix prefix; /* This prefix and those inside. */
 };
@@ -27,6 +28,7 @@ static bool parse_filter(struct ctl_request *r, struct filter *ret)
             ret->prefix = prefix_of_host(&addr);
             ret->has_prefix = true;
         } else if (ctl_dp_parse(arg, &dp_id) && dp_find(r->server, dp_id)) {
+            ret->dp_id = dp_id;
             ret->vm_id = plane_vm_of(r->server, dp_id);
             if (!ret->vm_id) {
                 ctl_error(r, "datapath %s is in no line of %s: it gets no routes", arg,
@@ -117,6 +119,27 @@ static void put_verdict(struct table *t, const char *key, const struct rib_verdi
     table_text(t, key, v->reason == RIB_OK ? "ok" : rib_verdict_format(v, text));
 }
 
+/* Of a VM that spans several datapaths: that of the first one where it is not so well.
+ */
+static void put_route_state(struct table *t, const struct server_vm *vm,
+                            const struct rib_route_info *info)
+{
+    char text[RIB_VERDICT_STRLEN];
+    const struct server_rib *r = vm->ribs;
+    struct rib_route_info other = *info;
+
+    while (other.verdict.reason == RIB_OK && (r = r->next)) {
+        rib_explain(r->rib, &info->route.prefix, &other);
+    }
+    if (!r || r == vm->ribs) {
+        put_verdict(t, "state", &info->verdict);
+    } else {
+        table_format(t, "state", "at datapath 0x%016llx: %s",
+                     (unsigned long long)r->dp_id,
+                     rib_verdict_format(&other.verdict, text));
+    }
+}
+
 static void put_route(struct table *t, const struct server_vm *vm,
                       const struct rib_route_info *info)
 {
@@ -128,7 +151,7 @@ static void put_route(struct table *t, const struct server_vm *vm,
                info->route.kind ? protocol_name(info->route.protocol) : "neighbor");
     put_hops(t, &info->route);
     put_target(t, "fib", &info->target);
-    put_verdict(t, "state", &info->verdict);
+    put_route_state(t, vm, info);
 }
 
 int show_routes(struct ctl_request *r)
@@ -148,7 +171,7 @@ int show_routes(struct ctl_request *r)
     HASH_ITER (hh, r->server->vms, vm, tmp) {
         uint32_t cursor = 0;
         while ((!f.vm_id || f.vm_id == vm->id) && !t.full &&
-               rib_next_route(vm->rib, &cursor, &info)) {
+               rib_next_route(vm->ribs->rib, &cursor, &info)) {
             if (wanted(&f, &info.route.prefix) && table_row(&t)) {
                 put_route(&t, vm, &info);
                 table_row_end(&t);
@@ -195,11 +218,22 @@ int show_neighbors(struct ctl_request *r)
     HASH_ITER (hh, r->server->vms, vm, tmp) {
         if (!f.vm_id || f.vm_id == vm->id) {
             struct neigh_walk w = {&t, &f, vm};
-            rib_each_neigh(vm->rib, put_neigh, &w);
+            rib_each_neigh(vm->ribs->rib, put_neigh, &w);
         }
     }
     table_end(&t);
     return 0;
+}
+
+static void put_flow_state(struct table *t, const struct server_dp *dp)
+{
+    table_text(t, "state",
+               !dp->connected       ? "datapath not connected"
+               : !dp->has_status    ? "sent"
+               : dp->status.in_sync ? "installed"
+               : dp->status.failed  ? "sent; the datapath refuses some entries"
+                                    : "sent, not confirmed yet");
+    table_text(t, "error", dp->has_status ? dp->last_error : "");
 }
 
 static void put_flow(struct table *t, struct server_dp *dp,
@@ -210,13 +244,28 @@ static void put_flow(struct table *t, struct server_dp *dp,
     table_id(t, "dp_id", dp->id);
     table_text(t, "prefix", prefix_format(&info->route.prefix, prefix));
     put_target(t, "target", &info->target);
-    table_text(t, "state",
-               !dp->connected       ? "datapath not connected"
-               : !dp->has_status    ? "sent"
-               : dp->status.in_sync ? "installed"
-               : dp->status.failed  ? "sent; the datapath refuses some entries"
-                                    : "sent, not confirmed yet");
-    table_text(t, "error", dp->has_status ? dp->last_error : "");
+    put_flow_state(t, dp);
+}
+
+struct transit_walk {
+    struct table *t;
+    struct server_dp *dp;
+};
+
+/* What other datapaths of the same VM have routed already. */
+static void put_transit(void *aux, const struct plane_transit *transit)
+{
+    struct transit_walk *w = aux;
+    char src[ETH_STRLEN], dst[ETH_STRLEN];
+
+    if (table_row(w->t)) {
+        table_id(w->t, "dp_id", w->dp->id);
+        table_format(w->t, "prefix", "transit %s > %s", eth_format(transit->src, src),
+                     eth_format(transit->dst, dst));
+        table_format(w->t, "target", "port:%u", transit->dp_port);
+        put_flow_state(w->t, w->dp);
+        table_row_end(w->t);
+    }
 }
 
 /* The desired FIB of each datapath, as its proxy was told. */
@@ -237,14 +286,20 @@ int show_flows(struct ctl_request *r)
     HASH_ITER (hh, r->server->dps, dp, tmp) {
         uint64_t vm_id = plane_vm_of(r->server, dp->id);
         struct server_vm *vm = vm_find(r->server, vm_id);
+        const struct server_rib *rib = vm ? vm_rib(vm, dp->id) : NULL;
         uint32_t cursor = 0;
-        while (vm && (!f.vm_id || f.vm_id == vm_id) && !t.full &&
-               rib_next_route(vm->rib, &cursor, &info)) {
+        while (rib && (!f.vm_id || f.vm_id == vm_id) &&
+               (!f.dp_id || f.dp_id == dp->id) && !t.full &&
+               rib_next_route(rib->rib, &cursor, &info)) {
             if (info.target.verdict && wanted(&f, &info.route.prefix) &&
                 table_row(&t)) {
                 put_flow(&t, dp, &info);
                 table_row_end(&t);
             }
+        }
+        if (rib && (!f.vm_id || f.vm_id == vm_id) && (!f.dp_id || f.dp_id == dp->id) &&
+            !f.has_prefix) {
+            rib_each_transit(rib->rib, put_transit, &(struct transit_walk){&t, dp});
         }
     }
     table_end(&t);

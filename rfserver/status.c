@@ -97,7 +97,7 @@ static void put_clients(struct server *s, bson_t *record)
     HASH_ITER (hh, s->vms, vm, tmp) {
         connected += vm->peer != NULL;
         in_sync += vm->synced;
-        rib_counts(vm->rib, &counts);
+        rib_counts(vm->ribs->rib, &counts);
         routes += counts.routes;
         neighbors += counts.neighs;
         unresolved += counts.unresolved;

@@ -17,6 +17,13 @@ struct server_vm *vm_find(struct server *s, uint64_t vm_id)
     return vm;
 }
 
+static void rib_free(struct server_rib *r)
+{
+    rib_destroy(r->rib);
+    free(r->paths);
+    free(r);
+}
+
 static void vm_destroy(struct server_vm *vm)
 {
     struct server_vm_port *port, *tmp;
@@ -26,7 +33,11 @@ static void vm_destroy(struct server_vm *vm)
         free(port);
     }
     HASH_DEL(vm->server->vms, vm);
-    rib_destroy(vm->rib);
+    while (vm->ribs) {
+        struct server_rib *r = vm->ribs;
+        vm->ribs = r->next;
+        rib_free(r);
+    }
     loop_timer_destroy(vm->hold);
     free(vm);
 }
@@ -43,9 +54,11 @@ static void hold_over(void *aux)
     server_assoc(s, &(struct assoc_event){.kind = ASSOC_CLIENT_LOST,
                                           .now = loop_now(),
                                           .vm = {.vm_id = vm->id}});
-    rib_begin(vm->rib);
-    rib_end(vm->rib);
-    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        rib_begin(r->rib);
+        rib_end(r->rib);
+    }
+    plane_due_vm(s, vm->id);
     struct server_vm_port *port, *tmp;
     HASH_ITER (hh, vm->ports, port, tmp) {
         HASH_DEL(vm->ports, port);
@@ -53,7 +66,7 @@ static void hold_over(void *aux)
     }
     journal_client(s, vm);
     server_wake(s);
-    if (!plane_dp_of(s, vm->id)) { /* Nobody waits for it: it may never come again. */
+    if (!plane_dps_of(s, vm->id)) { /* Nobody waits for it: it may never come again. */
         journal_forget_client(s, vm->id);
         vm_destroy(vm);
     }
@@ -68,9 +81,12 @@ struct server_vm *vm_get(struct server *s, uint64_t vm_id)
         vm->id = vm_id;
         vm->server = s;
         vm->since = loop_now();
-        vm->rib = rib_create();
+        vm->ribs = xcalloc(1, sizeof *vm->ribs);
+        vm->ribs->rib = rib_create();
         vm->hold = loop_timer_create(s->loop, hold_over, vm);
         HASH_ADD(hh, s->vms, id, sizeof vm->id, vm);
+        vm_remap(vm);
+        span_vm_created(vm);
     }
     return vm;
 }
@@ -135,7 +151,9 @@ static void port_gone(struct server_vm *vm, struct server_vm_port *port)
         s, &(struct assoc_event){.kind = ASSOC_CLIENT_PORT_GONE,
                                  .now = loop_now(),
                                  .vm = {.vm_id = vm->id, .vm_port = port->number}});
-    rib_port_gone(vm->rib, port->number);
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        rib_port_gone(r->rib, port->number);
+    }
     HASH_DEL(vm->ports, port);
     free(port);
 }
@@ -153,7 +171,9 @@ static void port_report(struct server_vm *vm, const struct vm_port *info)
     }
     port->info = *info;
     port->seen = true;
-    rib_port_set(vm->rib, info);
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        rib_port_set(r->rib, info);
+    }
     if (!known) {
         server_assoc(
             s, &(struct assoc_event){.kind = ASSOC_CLIENT_PORT,
@@ -169,7 +189,9 @@ static void resync_begin(struct server_vm *vm)
     HASH_ITER (hh, vm->ports, port, tmp) {
         port->seen = false;
     }
-    rib_begin(vm->rib);
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        rib_begin(r->rib);
+    }
 }
 
 static void resync_end(struct server_vm *vm)
@@ -182,9 +204,11 @@ static void resync_end(struct server_vm *vm)
             port_gone(vm, port);
         }
     }
-    rib_end(vm->rib);
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        rib_end(r->rib);
+    }
     vm->synced = true;
-    rib_counts(vm->rib, &counts);
+    rib_counts(vm->ribs->rib, &counts);
     journal_event(vm->server, "client",
                   "vm " ETH_FMT " in sync: %u ports, %zu routes, %zu neighbours",
                   ETH_ARGS(eth_from_u64(vm->id)), HASH_COUNT(vm->ports), counts.routes,
@@ -193,6 +217,24 @@ static void resync_end(struct server_vm *vm)
 }
 
 /* Returns false for a value out of range, which a peer of ours does not send. */
+static bool apply_to_rib(struct rib *rib, const struct record *r)
+{
+    switch ((int)r->kind) {
+    case REC_VM_ADDR:
+        return r->remove ? (rib_addr_del(rib, &r->vm_addr), true)
+                         : rib_addr_set(rib, &r->vm_addr);
+    case REC_VM_ROUTE:
+        return r->remove ? (rib_route_del(rib, &r->vm_route.prefix), true)
+                         : rib_route_set(rib, &r->vm_route);
+    case REC_VM_NEIGH:
+        return r->remove
+                   ? (rib_neigh_del(rib, r->vm_neigh.vm_port, &r->vm_neigh.addr), true)
+                   : rib_neigh_set(rib, &r->vm_neigh);
+    }
+    return false;
+}
+
+/* The same. */
 static bool apply_record(struct server_vm *vm, const struct record *r)
 {
     switch (r->kind) {
@@ -210,16 +252,14 @@ static bool apply_record(struct server_vm *vm, const struct record *r)
         }
         return true;
     case REC_VM_ADDR:
-        return r->remove ? (rib_addr_del(vm->rib, &r->vm_addr), true)
-                         : rib_addr_set(vm->rib, &r->vm_addr);
     case REC_VM_ROUTE:
-        return r->remove ? (rib_route_del(vm->rib, &r->vm_route.prefix), true)
-                         : rib_route_set(vm->rib, &r->vm_route);
-    case REC_VM_NEIGH:
-        return r->remove
-                   ? (rib_neigh_del(vm->rib, r->vm_neigh.vm_port, &r->vm_neigh.addr),
-                      true)
-                   : rib_neigh_set(vm->rib, &r->vm_neigh);
+    case REC_VM_NEIGH: {
+        bool ok = true;
+        for (struct server_rib *rib = vm->ribs; rib; rib = rib->next) {
+            ok = apply_to_rib(rib->rib, r);
+        }
+        return ok;
+    }
     default:
         return false;
     }
@@ -249,7 +289,7 @@ void vm_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
         ipc_peer_drop(peer, error);
     }
     vm->batches++;
-    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
+    plane_due_vm(s, vm->id);
     backup_changed(s, false);
     server_wake(s);
 }
@@ -266,26 +306,121 @@ void vm_send_port_config(struct server *s, struct vm_key key)
     }
 }
 
+/* Of a VM with one datapath, every port that is mapped is there. */
+static void map_port(struct server_vm *vm, struct server_rib *r, uint32_t vm_port,
+                     const struct assoc_row *row)
+{
+    const bool active = row->state == ASSOC_ACTIVE;
+    const struct isl_path *path = isl_find(r->paths, r->n_paths, row->dp.dp_id);
+
+    if (!vm->ribs->next || row->dp.dp_id == r->dp_id) {
+        rib_map_port(r->rib, vm_port, row->dp.dp_port, ports_class(vm->server, row->dp),
+                     active);
+    } else if (path) {
+        rib_map_remote(r->rib, vm_port, path->dp_port, active);
+    } else {
+        rib_unmap_port(r->rib, vm_port);
+    }
+}
+
 void vm_map_port(struct server *s, struct vm_key key)
 {
     struct server_vm *vm = vm_find(s, key.vm_id);
     const struct assoc_row *row = assoc_by_vm(s->assoc, key);
 
+    const struct server_dp_port *port =
+        row && assoc_has_dp(row) ? dp_port_find(s, row->dp) : NULL;
+    /* Not on an edge port: there LLDP decides nothing. */
+    const bool lost =
+        port && port->link_lost && ports_class(s, row->dp) == PORT_INTERNAL;
+
     if (!vm) {
         return;
     }
-    const struct server_dp_port *port =
-        row && assoc_has_dp(row) ? dp_port_find(s, row->dp) : NULL;
     backup_changed(s, false);
-    if (!row || !assoc_has_dp(row)) {
-        rib_unmap_port(vm->rib, key.vm_port);
-    } else {
-        rib_map_port(vm->rib, key.vm_port, row->dp.dp_port, ports_class(s, row->dp),
-                     row->state == ASSOC_ACTIVE);
-        /* Not on an edge port: there LLDP decides nothing. */
-        rib_port_link(vm->rib, key.vm_port,
-                      port && port->link_lost &&
-                          ports_class(s, row->dp) == PORT_INTERNAL);
+    for (struct server_rib *r = vm->ribs; r; r = r->next) {
+        if (!row || !assoc_has_dp(row)) {
+            rib_unmap_port(r->rib, key.vm_port);
+        } else {
+            map_port(vm, r, key.vm_port, row);
+            rib_port_link(r->rib, key.vm_port, lost);
+        }
     }
-    plane_due(dp_find(s, plane_dp_of(s, vm->id)));
+    plane_due_vm(s, key.vm_id);
+}
+
+void vm_map_ports(struct server_vm *vm)
+{
+    struct server_vm_port *port, *tmp;
+
+    HASH_ITER (hh, vm->ports, port, tmp) {
+        vm_map_port(vm->server, (struct vm_key){vm->id, port->number});
+    }
+}
+
+struct server_rib *vm_rib(struct server_vm *vm, uint64_t dp_id)
+{
+    struct server_rib *r = vm->ribs;
+
+    while (r && r->dp_id != dp_id) {
+        r = r->next;
+    }
+    return r;
+}
+
+/* One that is of no datapath of this VM any more, or NULL. */
+static struct server_rib *unneeded_rib(struct server_vm *vm)
+{
+    struct server_rib *r = vm->ribs;
+
+    while (r && r->dp_id && plane_vm_of(vm->server, r->dp_id) == vm->id) {
+        r = r->next;
+    }
+    return r;
+}
+
+static void give_rib(struct server_vm *vm, uint64_t dp_id)
+{
+    struct server_dp *dp = dp_find(vm->server, dp_id);
+    struct server_rib *r = unneeded_rib(vm);
+
+    if (!r) {
+        r = xcalloc(1, sizeof *r);
+        r->rib = rib_copy(vm->ribs->rib);
+        r->next = vm->ribs->next;
+        vm->ribs->next = r;
+    }
+    r->dp_id = dp_id;
+    if (dp && dp->connected) {
+        plane_start(dp);
+    }
+}
+
+void vm_remap(struct server_vm *vm)
+{
+    const struct server_pair *pair = plane_dps_of(vm->server, vm->id);
+    struct server_rib *r;
+    bool changed = false;
+
+    for (; pair; pair = pair->next) {
+        if (!vm_rib(vm, pair->dp_id)) {
+            give_rib(vm, pair->dp_id);
+            changed = true;
+        }
+    }
+    while ((r = unneeded_rib(vm)) && vm->ribs->next) {
+        struct server_rib **at = &vm->ribs;
+        while (*at != r) {
+            at = &(*at)->next;
+        }
+        *at = r->next;
+        rib_free(r);
+        changed = true;
+    }
+    if (r) {
+        r->dp_id = 0;
+    }
+    if (changed) {
+        vm_map_ports(vm);
+    }
 }

@@ -177,6 +177,7 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
              "the port is blocked by the mapping file");
         return false;
     case PORT_INTERNAL:
+    case PORT_INSIDE: /* Not of a port that is mapped. */
         break;
     }
     step(w, STEP_LINK, name, STEP_MISSING,
@@ -185,6 +186,32 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
          "directions (rfctl show links); a switch between them must pass LLDP",
          "an inter-switch port whose link is not confirmed in both directions");
     return false;
+}
+
+/* Whether the other datapaths of a VM that spans several reach this port. */
+static void why_inside(struct walk *w, uint64_t vm_id, uint64_t dp_id)
+{
+    static const char name[] = "inside links";
+    struct server_vm *vm = vm_find(w->s, vm_id);
+    const struct server_rib *here = vm ? vm_rib(vm, dp_id) : NULL;
+    size_t n_others = 0;
+
+    if (!here || !vm->ribs->next) {
+        return;
+    }
+    for (const struct server_rib *r = vm->ribs; r; r = r->next) {
+        n_others += r != here;
+    }
+    if (here->n_paths < n_others) {
+        step(w, STEP_LINK, name, STEP_MISSING,
+             "compare rfctl show links with the file of inside links (rfisl.csv): each "
+             "link must be confirmed between these two ports",
+             "%zu of the %zu other datapaths of this VM reach this one", here->n_paths,
+             n_others);
+    } else {
+        step(w, STEP_LINK, name, STEP_OK, "",
+             "all %zu other datapaths of this VM reach this one", n_others);
+    }
 }
 
 static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_class class)
@@ -234,7 +261,7 @@ static void why_routes(struct walk *w, uint64_t vm_id)
         step(w, STEP_ROUTES, name, STEP_OPEN, "", "the client has not reported yet");
         return;
     }
-    rib_counts(vm->rib, &counts);
+    rib_counts(vm->ribs->rib, &counts);
     if (counts.unresolved) {
         step(w, STEP_ROUTES, name, STEP_MISSING,
              "rfctl show routes names them; ping the gateway from within the container",
@@ -311,29 +338,33 @@ static int why_port(struct ctl_request *r, struct vm_key vm)
     bool dp_ok = why_switch(&w, dp);
     why_association(&w, vm, dp_ok);
     why_link(&w, dp, &class);
+    why_inside(&w, vm.vm_id, dp.dp_id);
     why_rfvs(&w, row, class);
     why_routes(&w, vm.vm_id);
     why_flows(&w, dp.dp_id);
     return walk_end(&w, r, "nothing is missing: this port routes");
 }
 
-static void why_prefix_in(struct walk *w, struct server_vm *vm,
-                          const struct ip_prefix *prefix)
+/* At one datapath; `where` names it, "" if it is the only one. */
+static void why_prefix_at(struct walk *w, struct server_vm *vm,
+                          const struct server_rib *r, const struct ip_prefix *prefix,
+                          const char *where)
 {
     char text[RIB_VERDICT_STRLEN], p[IP_PREFIX_STRLEN], mac[ETH_STRLEN];
     struct rib_route_info info;
     struct ip_prefix match = *prefix;
 
     eth_format(eth_from_u64(vm->id), mac);
-    rib_explain(vm->rib, prefix, &info);
+    rib_explain(r->rib, prefix, &info);
     if (info.verdict.reason == RIB_NO_ROUTE &&
-        rib_match(vm->rib, &prefix->addr, &match)) {
-        rib_explain(vm->rib, &match, &info);
+        rib_match(r->rib, &prefix->addr, &match)) {
+        rib_explain(r->rib, &match, &info);
     }
     prefix_format(&match, p);
     switch (info.verdict.reason) {
     case RIB_OK:
-        step(w, STEP_ROUTES, vm->name, STEP_OK, "", "vm %s forwards by %s", mac, p);
+        step(w, STEP_ROUTES, vm->name, STEP_OK, "", "vm %s%s forwards by %s", mac,
+             where, p);
         break;
     case RIB_NO_ROUTE:
         step(w, STEP_ROUTES, vm->name, STEP_MISSING,
@@ -341,20 +372,33 @@ static void why_prefix_in(struct walk *w, struct server_vm *vm,
              "vm %s has no route for %s", mac, p);
         break;
     case RIB_QUEUED:
-        step(w, STEP_ROUTES, vm->name, STEP_OPEN, "", "vm %s: %s is being sent", mac,
-             p);
+        step(w, STEP_ROUTES, vm->name, STEP_OPEN, "", "vm %s%s: %s is being sent", mac,
+             where, p);
         break;
     default:
         step(w, STEP_ROUTES, vm->name, STEP_MISSING,
-             "rfctl why VM PORT tells more about a port", "vm %s: %s: %s", mac, p,
-             rib_verdict_format(&info.verdict, text));
+             "rfctl why VM PORT tells more about a port", "vm %s%s: %s: %s", mac, where,
+             p, rib_verdict_format(&info.verdict, text));
         break;
     }
-    struct server_dp *dp = dp_find(w->s, plane_dp_of(w->s, vm->id));
+    struct server_dp *dp = dp_find(w->s, r->dp_id);
     if (info.verdict.reason == RIB_OK && (!dp || !dp->connected || dp->status.failed)) {
         step(w, STEP_FLOWS, vm->name, STEP_MISSING, "rfctl show datapaths",
-             "vm %s: its datapath is %s", mac,
+             "vm %s%s: its datapath is %s", mac, where,
              dp ? plane_phase_text(dp) : "not connected");
+    }
+}
+
+static void why_prefix_in(struct walk *w, struct server_vm *vm,
+                          const struct ip_prefix *prefix)
+{
+    for (const struct server_rib *r = vm->ribs; r; r = r->next) {
+        char where[48] = "";
+        if (vm->ribs->next) {
+            snprintf(where, sizeof where, " at datapath 0x%016llx",
+                     (unsigned long long)r->dp_id);
+        }
+        why_prefix_at(w, vm, r, prefix, where);
     }
 }
 

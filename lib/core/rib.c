@@ -132,6 +132,7 @@ static void port_changed(struct rib *rib, uint32_t vm_port)
 {
     rib->ports_dirty = true;
     rib->hosts_stale = true;
+    rib_transit_ports_changed(rib);
     for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
         struct nhset *s = rib->sets.sets[i];
         if (s && set_uses_port(s, vm_port)) {
@@ -187,20 +188,33 @@ void rib_port_gone(struct rib *rib, uint32_t vm_port)
     }
 }
 
-void rib_map_port(struct rib *rib, uint32_t vm_port, uint32_t dp_port,
-                  enum port_class class, bool active)
+static void map_port(struct rib *rib, uint32_t vm_port, bool remote, uint32_t dp_port,
+                     enum port_class class, bool active)
 {
     struct rib_port *p = get_port(rib, vm_port);
-    bool changed = !p->mapped || p->dp_port != dp_port || p->active != active;
+    bool changed = !p->mapped || p->dp_port != dp_port || p->active != active ||
+                   p->remote != remote;
 
     rib->ports_dirty |= p->class != class;
     p->mapped = true;
+    p->remote = remote;
     p->dp_port = dp_port;
     p->class = class;
     p->active = active;
     if (changed) {
         port_changed(rib, vm_port);
     }
+}
+
+void rib_map_port(struct rib *rib, uint32_t vm_port, uint32_t dp_port,
+                  enum port_class class, bool active)
+{
+    map_port(rib, vm_port, false, dp_port, class, active);
+}
+
+void rib_map_remote(struct rib *rib, uint32_t vm_port, uint32_t dp_port, bool active)
+{
+    map_port(rib, vm_port, true, dp_port, PORT_INSIDE, active);
 }
 
 void rib_unmap_port(struct rib *rib, uint32_t vm_port)
@@ -477,6 +491,7 @@ void rib_destroy(struct rib *rib)
         HASH_DELETE(hh, rib->addrs_out, ao);
         free(ao);
     }
+    rib_transit_clear(rib);
     rib_host_clear(rib);
     nhset_table_uninit(&rib->sets);
     ptable_destroy(rib->fib);

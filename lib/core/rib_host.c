@@ -177,6 +177,8 @@ bool rib_neigh_set(struct rib *rib, const struct vm_neigh *neigh)
     }
     struct rib_neigh *n = get_neigh(rib, h, neigh->vm_port);
     if (!eth_equal(n->hwaddr, neigh->hwaddr)) { /* Zero when new. */
+        rib_transit_neigh(rib, n->vm_port, &n->hwaddr, false);
+        rib_transit_neigh(rib, n->vm_port, &neigh->hwaddr, true);
         n->hwaddr = neigh->hwaddr;
         gateway_changed(rib, n->vm_port, &h->addr, &n->hwaddr);
         refresh_host(rib, h);
@@ -192,6 +194,7 @@ static void neigh_remove(struct rib *rib, struct rib_host *h, struct rib_neigh *
 
     *at = n->next;
     rib->n_neighs--;
+    rib_transit_neigh(rib, n->vm_port, &n->hwaddr, false);
     gateway_changed(rib, n->vm_port, &h->addr, NULL);
     free(n);
 }

@@ -19,6 +19,7 @@ struct rib_port {
     bool mapped;
     bool active;
     bool link_lost;
+    bool remote; /* At another datapath: dp_port is an inside port that leads there. */
     uint32_t dp_port;
     enum port_class class;
     UT_hash_handle hh;
@@ -30,6 +31,32 @@ struct rib_port_out {
     bool taken;
     struct plane_port content; /* When taken. */
     const struct rib_port *owner;
+    bool inside;
+    UT_hash_handle hh;
+};
+
+/* Neighbours with one MAC on one port. */
+struct rib_transit_key {
+    uint32_t vm_port;
+    struct eth_addr dst;
+};
+
+struct rib_transit {
+    struct rib_transit_key key;
+    unsigned refs;
+    UT_hash_handle hh;
+};
+
+/* A transit entry as the peer has it, or may: of ports with the same MAC the first. */
+struct rib_transit_macs {
+    struct eth_addr src, dst;
+};
+
+struct rib_transit_out {
+    struct rib_transit_macs key; /* Has no padding. */
+    uint32_t taken;              /* dp_port; 0: the peer does not have it. */
+    bool dirty;
+    struct rib_transit_out *prev, *next;
     UT_hash_handle hh;
 };
 
@@ -86,6 +113,10 @@ struct rib {
     struct rib_addr *addrs;
     struct rib_addr_out *addrs_out;
     struct rib_addr_out *addrs_dirty;
+    unsigned n_inside; /* Inside ports; 0: nothing of the following. */
+    struct rib_transit *transits;
+    struct rib_transit_out *transits_out;
+    struct rib_transit_out *transits_dirty;
     struct rib_host *hosts;
     bool hosts_stale; /* Routes or ports changed that decide about host entries. */
     struct nhset_table sets;
@@ -152,7 +183,18 @@ void rib_host_sweep(struct rib *); /* Drops neighbours that were not seen. */
 void rib_host_unsee(struct rib *);
 void rib_host_clear(struct rib *);
 
+/* rib_transit.c */
+/* A neighbour on this port has (has no longer) this MAC. */
+void rib_transit_neigh(struct rib *, uint32_t vm_port, const struct eth_addr *,
+                       bool there);
+/* Something of a port has changed: all are compared. */
+void rib_transit_ports_changed(struct rib *);
+bool rib_transit_next(struct rib *, struct plane_change *ret);
+void rib_transit_snapshot(struct rib *);
+void rib_transit_clear(struct rib *);
+
 /* rib_output.c */
+struct rib_port_out *rib_port_out(struct rib *, uint32_t dp_port);
 /* What the FIB entry should be, as packed target. */
 uint32_t rib_desired(const struct rib *, uint32_t slot);
 void rib_start_walk(struct rib *);

@@ -34,7 +34,7 @@ void rib_start_walk(struct rib *rib)
 
 /* Ports: few, so all of them are compared whenever one has changed. */
 
-static struct rib_port_out *get_port_out(struct rib *rib, uint32_t dp_port)
+struct rib_port_out *rib_port_out(struct rib *rib, uint32_t dp_port)
 {
     struct rib_port_out *o;
 
@@ -53,13 +53,22 @@ static void assign_ports(struct rib *rib)
         o->owner = NULL;
     }
     for (const struct rib_port *p = rib->ports; p; p = p->hh.next) {
-        if (port_is_usable(p)) {
-            struct rib_port_out *o = get_port_out(rib, p->dp_port);
+        if (port_is_usable(p) && !p->remote) {
+            struct rib_port_out *o = rib_port_out(rib, p->dp_port);
             if (!o->owner || p->vm_port < o->owner->vm_port) {
                 o->owner = p;
             }
         }
     }
+}
+
+/* What the port should be; false: nothing. */
+static bool desired_port(const struct rib_port_out *o, struct plane_port *ret)
+{
+    ret->dp_port = o->dp_port;
+    ret->class = o->inside ? PORT_INSIDE : o->owner ? o->owner->class : PORT_PROBING;
+    ret->mac = o->owner && !o->inside ? o->owner->info.hwaddr : (struct eth_addr){{0}};
+    return o->inside || o->owner;
 }
 
 static bool next_port_change(struct rib *rib, struct plane_change *ret)
@@ -68,22 +77,16 @@ static bool next_port_change(struct rib *rib, struct plane_change *ret)
 
     assign_ports(rib);
     HASH_ITER (hh, rib->ports_out, o, next) {
-        const struct rib_port *p = o->owner;
-        if (p && (!o->taken || o->content.class != p->class ||
-                  !eth_equal(o->content.mac, p->info.hwaddr))) {
+        ret->kind = PLANE_PORT;
+        ret->remove = !desired_port(o, &ret->port);
+        if (!ret->remove && (!o->taken || o->content.class != ret->port.class ||
+                             !eth_equal(o->content.mac, ret->port.mac))) {
             o->taken = true;
-            o->content = (struct plane_port){
-                .dp_port = o->dp_port, .class = p->class, .mac = p->info.hwaddr};
-            ret->kind = PLANE_PORT;
-            ret->remove = false;
-            ret->port = o->content;
+            o->content = ret->port;
             return true;
         }
-        if (!p) {
+        if (ret->remove) {
             bool taken = o->taken;
-            ret->kind = PLANE_PORT;
-            ret->remove = true;
-            ret->port = (struct plane_port){.dp_port = o->dp_port};
             HASH_DELETE(hh, rib->ports_out, o);
             free(o);
             if (taken) {
@@ -251,7 +254,7 @@ bool rib_next_change(struct rib *rib, struct plane_change *ret)
     if (rib->ports_dirty && next_port_change(rib, ret)) {
         return true;
     }
-    if (next_addr_change(rib, ret)) {
+    if (next_addr_change(rib, ret) || rib_transit_next(rib, ret)) {
         return true;
     }
     while ((s = rib->sets.dirty)) {
@@ -274,7 +277,8 @@ bool rib_next_change(struct rib *rib, struct plane_change *ret)
 bool rib_pending(const struct rib *rib)
 {
     return rib->hosts_stale || rib->ports_dirty || rib->addrs_dirty ||
-           rib->sets.dirty || ptable_queued(rib->fib, 0) || rib->walking;
+           rib->transits_dirty || rib->sets.dirty || ptable_queued(rib->fib, 0) ||
+           rib->walking;
 }
 
 /* Snapshot. */
@@ -292,6 +296,7 @@ void rib_snapshot_begin(struct rib *rib)
             DL_APPEND(rib->addrs_dirty, o);
         }
     }
+    rib_transit_snapshot(rib);
     for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
         struct nhset *s = rib->sets.sets[i];
         if (s) {

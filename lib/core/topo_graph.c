@@ -18,8 +18,9 @@ const char *topo_effect_name(enum topo_effect_kind kind)
 const char *topo_class_name(enum port_class class)
 {
     static const char *const names[] = {
-        [PORT_PROBING] = "probing", [PORT_INTERNAL] = "internal", [PORT_EDGE] = "edge",
-        [PORT_OPEN] = "open",       [PORT_BLOCKED] = "blocked",
+        [PORT_PROBING] = "probing", [PORT_INTERNAL] = "internal",
+        [PORT_EDGE] = "edge",       [PORT_OPEN] = "open",
+        [PORT_BLOCKED] = "blocked", [PORT_INSIDE] = "inside",
     };
     return names[class];
 }

@@ -171,7 +171,7 @@ static const char *get_plane_port(struct cursor *c, struct plane_change *change)
         return short_error;
     }
     change->port.class = (enum port_class) class;
-    return class <= PORT_BLOCKED ? NULL : "unknown port class";
+    return class <= PORT_INSIDE ? NULL : "unknown port class";
 }
 
 static const char *get_group(struct cursor *c, struct plane_change *change)
@@ -239,6 +239,15 @@ static const char *get_fib(struct cursor *c, uint8_t version,
                                                         : "group id out of range";
 }
 
+static const char *get_transit(struct cursor *c, struct plane_transit *ret, bool remove)
+{
+    *ret = (struct plane_transit){0};
+    if (!cursor_eth(c, &ret->src) || !cursor_eth(c, &ret->dst)) {
+        return short_error;
+    }
+    return remove ? NULL : get_port(c, &ret->dp_port);
+}
+
 static const char *get_plane(struct cursor *c, uint8_t version, unsigned kind,
                              struct record *r)
 {
@@ -253,6 +262,8 @@ static const char *get_plane(struct cursor *c, uint8_t version, unsigned kind,
         return get_group(c, &r->plane);
     case PLANE_FIB:
         return get_fib(c, version, &r->plane);
+    case PLANE_TRANSIT:
+        return get_transit(c, &r->plane.transit, r->remove);
     }
     return "unknown kind of record";
 }

@@ -139,6 +139,14 @@ void record_put_plane(struct buf *b, const struct plane_change *c)
         put_plane_tag(b, c, c->fib.prefix.addr.version);
         put_fib(b, &c->fib, c->remove);
         break;
+    case PLANE_TRANSIT:
+        put_plane_tag(b, c, 0);
+        buf_put_eth(b, c->transit.src);
+        buf_put_eth(b, c->transit.dst);
+        if (!c->remove) {
+            buf_put_u32(b, c->transit.dp_port);
+        }
+        break;
     }
 }
 

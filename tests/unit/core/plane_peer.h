@@ -18,7 +18,8 @@ struct plane_peer {
     struct plane_addr addrs[PEER_MAX];
     struct fib_entry fib[PEER_MAX];
     struct fib_group groups[PEER_MAX];
-    int n_ports, n_addrs, n_fib, n_groups;
+    struct plane_transit transits[PEER_MAX];
+    int n_ports, n_addrs, n_fib, n_groups, n_transits;
     int n_changes, n_group_changes, n_fib_changes;
 };
 
@@ -59,6 +60,17 @@ static inline struct plane_addr *peer_addr(struct plane_peer *p,
     for (int i = 0; i < p->n_addrs; i++) {
         if (ip_equal(&p->addrs[i].addr, addr)) {
             return &p->addrs[i];
+        }
+    }
+    return NULL;
+}
+
+static inline struct plane_transit *
+peer_transit(struct plane_peer *p, struct eth_addr src, struct eth_addr dst)
+{
+    for (int i = 0; i < p->n_transits; i++) {
+        if (eth_equal(p->transits[i].src, src) && eth_equal(p->transits[i].dst, dst)) {
+            return &p->transits[i];
         }
     }
     return NULL;
@@ -131,6 +143,10 @@ static inline void peer_take(struct plane_peer *p, const struct plane_change *c)
         struct plane_addr *old = peer_addr(p, &c->addr.addr);
         MUST(c->remove || !old);
         PEER_STORE(p->addrs, p->n_addrs, old, c->remove, c->addr);
+    } else if (c->kind == PLANE_TRANSIT) {
+        struct plane_transit *old = peer_transit(p, c->transit.src, c->transit.dst);
+        MUST(c->remove || c->transit.dp_port);
+        PEER_STORE(p->transits, p->n_transits, old, c->remove, c->transit);
     } else if (c->kind == PLANE_GROUP) {
         peer_take_group(p, c);
     } else {

@@ -23,8 +23,10 @@ static const char *const ADDRS[] = {"10.0.1.2", "10.0.1.200",    "10.0.2.3",
                                     "10.0.2.4", "2001:db8:1::2", "2001:db8:2::9",
                                     "fe80::1",  "fe80::2",       "99.0.0.1"};
 
+enum { INSIDE = 2, FIRST_INSIDE = 101 };
+
 struct model_port {
-    bool known, known_seen, mapped, active;
+    bool known, known_seen, mapped, active, remote;
     uint8_t mac;
     uint32_t dp_port;
     enum port_class class;
@@ -39,6 +41,7 @@ struct model {
     bool addrs[PORTS + 1][ARRAY_SIZE(ADDRS)];
     bool addr_seen[PORTS + 1][ARRAY_SIZE(ADDRS)];
     bool syncing;
+    bool inside[INSIDE]; /* Datapath ports FIRST_INSIDE... */
 };
 
 static struct eth_addr mac(uint8_t last)
@@ -182,16 +185,55 @@ static void check_ports(const struct model *m, struct plane_peer *peer)
     for (uint32_t i = 1; i <= PORTS; i++) {
         bool shared = false;
         for (uint32_t j = 1; j < i; j++) {
-            shared |= usable(m, j) && m->ports[j].dp_port == m->ports[i].dp_port;
+            shared |= usable(m, j) && !m->ports[j].remote &&
+                      m->ports[j].dp_port == m->ports[i].dp_port;
         }
-        if (usable(m, i) && !shared) {
+        if (usable(m, i) && !shared && !m->ports[i].remote) {
             const struct plane_port *o = peer_port(peer, m->ports[i].dp_port);
             n++;
             MUST(o && o->class == m->ports[i].class);
             MUST(eth_equal(o->mac, mac(m->ports[i].mac)));
         }
     }
+    for (uint32_t i = 0; i < INSIDE; i++) {
+        const struct plane_port *o = peer_port(peer, FIRST_INSIDE + i);
+        n += m->inside[i];
+        MUST(m->inside[i] == (o && o->class == PORT_INSIDE));
+    }
     MUST(peer->n_ports == n);
+}
+
+/* The first usable port of this MAC with such a neighbour, 0 if none. */
+static uint32_t model_transit(const struct model *m, uint8_t src, uint8_t dst)
+{
+    for (uint32_t port = 1; port <= PORTS; port++) {
+        for (size_t i = 0; i < ARRAY_SIZE(ADDRS) && usable(m, port); i++) {
+            if (m->ports[port].mac == src && m->neighs[port][i] == dst) {
+                return m->ports[port].dp_port;
+            }
+        }
+    }
+    return 0;
+}
+
+static void check_transits(const struct model *m, struct plane_peer *peer)
+{
+    bool any_inside = false;
+    int n = 0;
+
+    for (uint32_t i = 0; i < INSIDE; i++) {
+        any_inside |= m->inside[i];
+    }
+    for (uint8_t src = 1; src <= 3 && any_inside; src++) {
+        for (uint8_t dst = 10; dst <= 12; dst++) {
+            const struct plane_transit *t = peer_transit(peer, mac(src), mac(dst));
+            const uint32_t want = model_transit(m, src, dst);
+            MUST_MSG((t ? t->dp_port : 0) == want, "%d > %d: %u, not %u", src, dst,
+                     t ? t->dp_port : 0, want);
+            n += want != 0;
+        }
+    }
+    MUST(peer->n_transits == n);
 }
 
 static void check_all(const struct model *m, struct plane_peer *peer)
@@ -199,6 +241,7 @@ static void check_all(const struct model *m, struct plane_peer *peer)
     int n_fib = 0, n_addrs = 0;
 
     check_ports(m, peer);
+    check_transits(m, peer);
     for (size_t i = 0; i < ARRAY_SIZE(PREFIXES); i++) {
         struct ip_prefix p = prefix(PREFIXES[i]);
         n_fib += check_prefix(m, peer, &p);
@@ -294,6 +337,12 @@ static void step_port(struct rib *rib, struct model *m, struct dice *d)
     default:
         p->mapped = true;
         p->active = roll(d, 4);
+        p->remote = roll(d, 4) == 0;
+        if (p->remote) {
+            p->dp_port = FIRST_INSIDE + roll(d, INSIDE);
+            rib_map_remote(rib, i, p->dp_port, p->active);
+            break;
+        }
         p->dp_port = 1 + roll(d, 6);
         p->class = roll(d, 2) ? PORT_EDGE : PORT_INTERNAL;
         rib_map_port(rib, i, p->dp_port, p->class, p->active);
@@ -388,8 +437,25 @@ static void step(struct rib *rib, struct model *m, struct dice *d)
         }
         break;
     default:
+        if (roll(d, 8) == 0) {
+            uint32_t i = roll(d, INSIDE);
+            m->inside[i] = roll(d, 3);
+            rib_set_inside(rib, FIRST_INSIDE + i, m->inside[i]);
+        }
         break;
     }
+}
+
+/* The same client, the same mapping: the same state. */
+static void check_copy(const struct rib *rib, const struct plane_peer *peer)
+{
+    struct rib_counts a, b;
+    struct rib *copy = rib_copy(rib);
+
+    rib_counts(rib, &a);
+    rib_counts(copy, &b);
+    MUST(a.addrs == b.addrs && a.routes == b.routes && a.neighs == b.neighs);
+    rib_destroy(copy);
 }
 
 START_TEST(peer_holds_what_the_model_computes_after_random_inputs)
@@ -414,6 +480,7 @@ START_TEST(peer_holds_what_the_model_computes_after_random_inputs)
                 MUST(!rib_pending(rib));
                 MUST(!rib_snapshot_active(rib));
                 check_all(m, peer);
+                check_copy(rib, peer);
             }
         }
         free(m);

@@ -153,6 +153,19 @@ START_TEST(internal_port_drops_and_counts_the_virtual_plane)
 }
 END_TEST
 
+static const struct plane_transit transit = {
+    .src = {{2, 0xa0, 0, 0, 0, 3}}, .dst = {{2, 0xb0, 0, 0, 0, 1}}, .dp_port = 4};
+
+START_TEST(inside_port_leads_to_the_transit_table_and_routes_nothing)
+{
+    struct printer printer = {.config = &ovs};
+
+    print_port(PORT_INSIDE, &printer);
+    pipeline_transit(&ovs, &transit, print_item, &printer);
+    expect(&printer, "inside");
+}
+END_TEST
+
 START_TEST(probing_port_only_admits_and_blocked_port_drops)
 {
     struct printer printer = {.config = &ovs};
@@ -298,6 +311,9 @@ static void desire_everything(struct recon *recon)
                                         .mac = eth("02:a0:00:00:00:03")};
         pipeline_port(&ovs, &port, desire, recon);
     }
+    pipeline_port(&ovs, &(struct plane_port){.dp_port = 5, .class = PORT_INSIDE},
+                  desire, recon);
+    pipeline_transit(&ovs, &transit, desire, recon);
     ck_assert(ip_parse("10.0.0.1", &addr.addr));
     pipeline_addr(&ovs, &addr, desire, recon);
     ck_assert(ip_parse("fe80::1", &addr.addr));
@@ -444,6 +460,7 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           a_switch_without_meters_and_ttl_gets_neither,
           edge_port_punts_control_protocols_by_its_own_meter,
           internal_port_drops_and_counts_the_virtual_plane,
+          inside_port_leads_to_the_transit_table_and_routes_nothing,
           probing_port_only_admits_and_blocked_port_drops,
           own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,

@@ -155,6 +155,14 @@ START_TEST(plane_changes_survive_the_round_trip)
     ck_assert(prefix_equal(&d.plane.fib.prefix, &r.plane.fib.prefix));
     ck_assert_uint_eq(d.plane.fib.target.verdict, FIB_GROUP);
     ck_assert_uint_eq(d.plane.fib.target.group, 0x7fffffff);
+
+    r.plane =
+        (struct plane_change){.kind = PLANE_TRANSIT, .transit = {mac_a, mac_b, 4}};
+    round_trip(&r, &d);
+    ck_assert_int_eq(d.plane.kind, PLANE_TRANSIT);
+    ck_assert(eth_equal(d.plane.transit.src, mac_a));
+    ck_assert(eth_equal(d.plane.transit.dst, mac_b));
+    ck_assert_uint_eq(d.plane.transit.dp_port, 4);
 }
 END_TEST
 
@@ -173,6 +181,11 @@ START_TEST(of_removed_things_the_key_survives)
     round_trip(&r, &d);
     ck_assert_uint_eq(d.plane.group.id, 4);
     ck_assert_uint_eq(d.plane.group.n_hops, 0);
+
+    r.plane = (struct plane_change){
+        .kind = PLANE_TRANSIT, .remove = true, .transit = {.src = mac_a, .dst = mac_b}};
+    ck_assert_uint_eq(round_trip(&r, &d), 13);
+    ck_assert(eth_equal(d.plane.transit.dst, mac_b));
 
     struct record route = {.kind = REC_VM_ROUTE, .remove = true};
     route.vm_route.prefix = prefix("0.0.0.0/0");
@@ -218,7 +231,7 @@ START_TEST(values_out_of_range_are_refused_with_a_reason)
     } cases[] = {
         {1, {0}, "unknown kind of record"},
         {1, {11}, "unknown kind of record"},
-        {1, {16}, "unknown kind of record"},
+        {1, {17}, "unknown kind of record"},
         {1, {63}, "unknown kind of record"},
         {2, {15, 33}, "prefix length out of range"},
         {2, {15 | 0x40, 129}, "prefix length out of range"},
@@ -246,7 +259,10 @@ START_TEST(values_out_of_range_are_refused_with_a_reason)
         {17,
          {3, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0, 0, 5, 220, 3, 16},
          "interface name is too long"},
-        {12, {12, 0, 0, 0, 1, 5, 2, 0, 0, 0, 0, 1}, "unknown port class"},
+        {12, {12, 0, 0, 0, 1, 6, 2, 0, 0, 0, 0, 1}, "unknown port class"},
+        {17, {16, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, "port number is 0"},
+        {16, {16, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, "record is cut short"},
+        {12, {16 | 0x80, 2, 0, 0, 0, 0, 1, 2}, "record is cut short"},
         {6, {10, 0, 0, 0, 1, 2}, "carrier is neither on nor off"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

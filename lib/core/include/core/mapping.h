@@ -15,11 +15,12 @@
  *     vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,rem_eth_addr
  *     2a0a0a0a0a0,0,5,4,02:a1:a1:a1:a1:a1,0,6,4,02:a2:a2:a2:a2:a2
  *
- * The formats are RouteFlow's: vm_id, dp_id and rem_id in hexadecimal, "0x" optional,
- * ports and controller ids in decimal.  What else a line may look like: core/csv.h.
- * Ranges: vm_id 1..ffffffffffff, vm_port 1..65279, ct_id 32 bits, dp_id 64 bits,
- * neither 0 nor that of a virtual switch, dp_port 1..4294967039 (OFPP_MAX is
- * 0xffffff00; the ports above it are reserved).
+ * The latter is a link between two datapaths of one VM; its MAC addresses are checked,
+ * but nothing uses them.  The formats are RouteFlow's: vm_id, dp_id and rem_id in
+ * hexadecimal, "0x" optional, ports and controller ids in decimal.  What else a line
+ * may look like: core/csv.h. Ranges: vm_id 1..ffffffffffff, vm_port 1..65279, ct_id 32
+ * bits, dp_id 64 bits, neither 0 nor that of a virtual switch, dp_port 1..4294967039
+ * (OFPP_MAX is 0xffffff00; the ports above it are reserved).
  *
  * Beyond its lines, a mapping must hold together: no port in two rows; no port both
  * mapped and the end of an inter-switch link; one VM has one datapath, and the other

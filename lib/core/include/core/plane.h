@@ -5,7 +5,13 @@
  * carries and rfproxy turns into flow and group entries (docs/architecture.md).
  *
  * A packet is admitted (table 0) when it comes in on a port with that port's router MAC
- * as destination; then the FIB (table 1) sends it by longest prefix to a target. */
+ * as destination; then the FIB (table 1) sends it by longest prefix to a target.
+ *
+ * Several datapaths may be one router (one VM).  The datapath at which a packet comes
+ * in does all that a router does to it, once: it finds the next hop, rewrites the MACs
+ * and decrements the TTL.  If the next hop is at another datapath the packet then
+ * leaves by an inside port, and the datapaths on the way, the last one included, pass
+ * it on by its MACs alone (table 3, transit), as a bridge would. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +26,7 @@ enum port_class {
     PORT_EDGE,    /* Hosts, external routers: ARP/ND and control traffic are relayed. */
     PORT_OPEN,    /* The same, by order: whatever LLDP finds there. */
     PORT_BLOCKED, /* By configuration. */
+    PORT_INSIDE,  /* A link between two datapaths of one VM, by configuration. */
 };
 
 /* Whether what the VM sends may leave by a port of this class, and what comes in reach
@@ -33,7 +40,7 @@ static inline bool port_class_relays(enum port_class class)
 struct plane_port {
     uint32_t dp_port;
     enum port_class class;
-    struct eth_addr mac; /* Of the VM port: the router MAC. */
+    struct eth_addr mac; /* Of the VM port: the router MAC.  Zero of an inside port. */
 };
 
 /* An address of the VM itself: to the slow path. */
@@ -73,17 +80,27 @@ struct fib_group {
     struct fib_hop hops[VM_MAX_HOPS];
 };
 
+/* What comes in by an inside port with these MACs leaves by dp_port: to the next hop
+ * itself, or by another inside port. */
+struct plane_transit {
+    struct eth_addr src; /* MAC of the VM port. */
+    struct eth_addr dst; /* MAC of the next hop. */
+    uint32_t dp_port;
+};
+
 /* One change of the desired state. */
-enum plane_kind { PLANE_PORT = 1, PLANE_ADDR, PLANE_GROUP, PLANE_FIB };
+enum plane_kind { PLANE_PORT = 1, PLANE_ADDR, PLANE_GROUP, PLANE_FIB, PLANE_TRANSIT };
 
 struct plane_change {
     enum plane_kind kind;
-    bool remove; /* Then only the key counts: dp_port, addr, group id, prefix. */
+    /* Then only the key counts: dp_port, addr, group id, prefix, src and dst. */
+    bool remove;
     union {
         struct plane_port port;
         struct plane_addr addr;
         struct fib_entry fib;
         struct fib_group group;
+        struct plane_transit transit;
     };
 };
 

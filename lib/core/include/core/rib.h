@@ -2,7 +2,7 @@
 #define CORE_RIB_H 1
 
 /* The RIB of one VM: from its routes and neighbours to the desired state of its
- * datapath.
+ * datapath; of a VM that spans several datapaths each has a RIB of its own.
  *
  * What goes in: what rfclient tells of the VM (core/vm.h), and which of its ports are
  * associated with which datapath ports.  What comes out: changes of the desired state
@@ -31,6 +31,9 @@
  * the neighbour, or all its packets would be punted for ever.
  *  - Blackhole is dropped; unreachable is punted, so that the VM answers by ICMP.
  *  - Link-local, multicast and loopback prefixes never become FIB entries.
+ *  - A port at another datapath of the VM (rib_map_remote()) is as good as one here for
+ *    all of that, by way of the inside port that leads there, but is no PLANE_PORT.
+ *  - With inside ports, each neighbour on a usable port is a PLANE_TRANSIT.
  *
  * Memory: some 30 octets per IPv4 route, none of it allocated per route.  The RIB owns
  * all it holds; arguments are copied. */
@@ -74,6 +77,17 @@ void rib_map_port(struct rib *, uint32_t vm_port, uint32_t dp_port, enum port_cl
 void rib_unmap_port(struct rib *, uint32_t vm_port);
 /* The real link of a mapped port is lost, though the port is up (a silent cut). */
 void rib_port_link(struct rib *, uint32_t vm_port, bool lost);
+
+/* Of a VM that spans several datapaths.  The first: the VM port is at another datapath,
+ * and dp_port is the first inside port on the way there; in the place of
+ * rib_map_port(). The second: dp_port is (is not) the end of a link between two of its
+ * datapaths. */
+void rib_map_remote(struct rib *, uint32_t vm_port, uint32_t dp_port, bool active);
+void rib_set_inside(struct rib *, uint32_t dp_port, bool inside);
+
+/* A RIB for another datapath of the same VM: it was told what `from` was told by the
+ * client, and nothing else. */
+struct rib *rib_copy(const struct rib *from);
 
 /* Takes the next change, of those that are due since the last one of the same key;
  * false when there is none.  A group comes before the first FIB entry that uses it and
@@ -142,6 +156,10 @@ void rib_each_neigh(const struct rib *, rib_neigh_fn *, void *aux);
 /* Gateways of routes that are on a usable port and unresolved. */
 typedef void rib_hop_fn(void *aux, uint32_t vm_port, const struct ip_addr *gateway);
 void rib_each_unresolved(const struct rib *, rib_hop_fn *, void *aux);
+
+/* Transit entries, as taken. */
+typedef void rib_transit_fn(void *aux, const struct plane_transit *);
+void rib_each_transit(const struct rib *, rib_transit_fn *, void *aux);
 
 struct rib_counts {
     size_t ports;
