@@ -406,7 +406,8 @@ class Proxy(Peer):
 
     def on_record(self, batch_id, kind, remove, key, value):
         if batch_id:
-            assert kind in ("begin", "end", "port", "addr", "group", "fib"), kind
+            assert kind in ("begin", "end", "port", "addr", "group", "fib",
+                            "transit"), kind
             self.plane(batch_id).take(kind, remove, key, value)
         else:
             assert kind in ("begin", "end", "relay"), kind

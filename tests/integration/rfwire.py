@@ -194,11 +194,14 @@ def server_records(data):
                 if value == "group":
                     value = r.take("I")
             yield "fib", remove, prefix, value
+        elif kind == R_PLANE + 5:
+            macs = r.mac(), r.mac()
+            yield "transit", remove, macs, None if remove else r.take("I")
         else:
             raise AssertionError(f"record kind {kind} is not one of rfserver's")
 
 
-PORT_CLASSES = ["probing", "internal", "edge", "open", "blocked"]
+PORT_CLASSES = ["probing", "internal", "edge", "open", "blocked", "inside"]
 FIB_VERDICTS = {1: "group", 2: "punt", 3: "drop"}
 
 

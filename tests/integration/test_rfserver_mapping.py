@@ -162,27 +162,6 @@ def test_rfserver_does_not_start_with_a_faulty_file(tmp_path):
     server.close()
 
 
-def test_vm_that_spans_datapaths_is_said_to_have_one(tmp_path):
-    isl = tmp_path / "rfisl.csv"
-    isl.write_text(
-        "vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,rem_eth_addr\n"
-        "2a0a0a0a0a0,0,5,9,02:a1:a1:a1:a1:a1,0,7,9,02:a2:a2:a2:a2:a2\n")
-    net = Network(tmp_path, isl=isl)
-    try:
-        in_place(net.server.mapping, MAPPING + "2a0a0a0a0a0,3,0,7,1\n")
-        net.until_log("only the first one gets its routes")
-        net.converge()
-        net.proxy.switch(7, 1)
-        net.bus.until("END", lambda: net.proxy.plane(7).ends == 1)
-        assert net.proxy.plane(7).state == {}
-        assert len(net.server.stored("rfisl")) == 1
-        status, out, _ = net.server.rfctl("check", net.server.mapping, isl)
-        assert (status, "0 removed, 0 added, 5 unchanged" in out) == (0, True), out
-        assert "inter-switch links changed" not in out
-    finally:
-        net.close()
-
-
 # --- Classes of ports, and the pass-through plane --------------------------------------
 
 
