@@ -52,7 +52,7 @@ class Daemons:
             shutil.copy(topology.mapping, self.mapping)
         else:
             self.mapping.write_text(topology.mapping_text(), encoding="utf-8")
-        shutil.copy(CHECKOUT / "config" / "rfisl.csv", self.isl)
+        self.isl.write_text(topology.inside_text(), encoding="utf-8")
         shutil.copy(CHECKOUT / "lxc" / "attach-ports", self.dir / "config")
 
     def _make_curve_keys(self):

@@ -67,7 +67,7 @@ class Lab:
         self.network.create()
         self.network.start_captures()
         return ", ".join(plural(len(things), noun) for things, noun in
-                         ((self.topology.nodes, "switch"), (self.topology.links, "link"),
+                         ((self.topology.switches(), "switch"), (self.topology.links, "link"),
                           (self.topology.hosts, "host")))
 
     def _open_vswitch(self):

@@ -85,9 +85,9 @@ class Checker:
     def kernel(self, node):
         return Kernel.parse(self.lab.containers.run(node, "sh", "-c", READ).stdout)
 
-    def tables(self, node):
+    def tables(self, switch):
         """(flows of the FIB, groups) of a switch."""
-        bridge = self.lab.ovs.management(node.name)
+        bridge = self.lab.ovs.management(switch.name)
         flows = parse_flows(self.lab.ovs.ofctl("--no-names", "--no-stats", "dump-flows",
                                                bridge, f"table={FIB_TABLE}"))
         return flows, parse_groups(self.lab.ovs.ofctl("--no-names", "dump-groups", bridge))
@@ -103,7 +103,7 @@ class Checker:
         for port in self.topology.ports():
             row = rows.get((int(port.node.vm_id, 16), port.number), {})
             active = row.get("state") == ACTIVE and (
-                int(row["dp_id"], 16), row["dp_port"]) == (port.node.dpid, port.number)
+                int(row["dp_id"], 16), row["dp_port"]) == (port.switch.dpid, port.number)
             if active == self.is_down(port):
                 differences.append(f"{port.node.title} {port.vm_interface}: "
                                    f"{row.get('state', 'no row')}")
@@ -152,14 +152,20 @@ class Checker:
 
     # ---- switches against kernels ----
 
-    def switch_differences(self, node):
+    def node_differences(self, node):
         """(differences, flows, groups)"""
         kernel = self.kernel(node)
-        flows, groups = self.tables(node)
+        found = [self.switch_differences(node, switch, kernel) for switch in node.switches]
+        differences, flows, groups = zip(*found)
+        return [d for some in differences for d in some], sum(flows), sum(groups)
+
+    def switch_differences(self, node, switch, kernel):
+        flows, groups = self.tables(switch)
         differences, seen = [], {}
+        title = node.title if switch.name == node.name else switch.name
 
         def differs(what):
-            differences.append(f"{node.title}: {what}")
+            differences.append(f"{title}: {what}")
 
         for flow in flows:
             if flow.network is None:
@@ -174,12 +180,12 @@ class Checker:
                      if not self.is_down(port)]
         for network, flow in seen.items():
             if network in kernel.routes:
-                wanted = {self._bucket(node, hop, kernel)
+                wanted = {self._bucket(node, switch, hop, kernel)
                           for hop in kernel.routes[network]}
             elif network in connected and network.prefixlen < network.max_prefixlen:
                 wanted = None
             else:
-                wanted = self._neighbour(node, network, kernel)
+                wanted = self._neighbour(node, switch, network, kernel)
                 if wanted is None:
                     differs(f"a flow for {network}, which is no route")
                     continue
@@ -201,13 +207,14 @@ class Checker:
         return differences, len(flows), len(groups)
 
     @staticmethod
-    def _bucket(node, hop, kernel):
+    def _bucket(node, switch, hop, kernel):
         gateway, interface = hop
         port = node.port(int(interface.removeprefix("eth")))
+        out = port if port.switch is switch else switch.towards(port.switch)
         return Bucket(port.mac, kernel.neighbours.get((gateway, interface)), True,
-                      str(port.number))
+                      str(out.number))
 
-    def _neighbour(self, node, network, kernel):
+    def _neighbour(self, node, switch, network, kernel):
         """The buckets of a host entry, if that is what this is."""
         if network.prefixlen != network.max_prefixlen:
             return None
@@ -216,17 +223,17 @@ class Checker:
             if (address, port.vm_interface) in kernel.neighbours and any(
                     network.subnet_of(a.network) for a in port.addresses
                     if a.version == network.version):
-                return {self._bucket(node, (address, port.vm_interface), kernel)}
+                return {self._bucket(node, switch, (address, port.vm_interface), kernel)}
         return None
 
     def switches(self):
         differences, flows, groups = [], 0, 0
-        for _, (differs, n_flows, n_groups) in self._each(self.switch_differences):
+        for _, (differs, n_flows, n_groups) in self._each(self.node_differences):
             differences += differs
             flows += n_flows
             groups += n_groups
-        return (f"{flows} FIB flows and {groups} groups in {len(self.topology.nodes)} "
-                "switches"), differences
+        return (f"{flows} FIB flows and {groups} groups in "
+                f"{len(self.topology.switches())} switches"), differences
 
     # ---- reachability ----
 

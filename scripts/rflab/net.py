@@ -78,11 +78,14 @@ class Network:
         lines = ["link set lo up"]
         for link in self.topology.links:
             lines.append(f"link add {link.a.name} type veth peer name {link.b.name}")
+        for a, b in self.topology.inside:
+            lines.append(f"link add {a.name} type veth peer name {b.name}")
         for host in self.topology.hosts:
             lines.append(f"link add {host.port.name} type veth "
                          f"peer name eth0 netns {self.host_netns(host)}")
         # The kernel's own stack sees each frame that reaches a veth: it must not answer.
-        lines += [f"link set {port.name} arp off up" for port in self.topology.ports()]
+        lines += [f"link set {port.name} arp off up"
+                  for port in self.topology.switch_ports()]
         self.batch(self.instance.netns, lines)
         for host in self.topology.hosts:
             self.batch(self.host_netns(host), [

@@ -67,10 +67,10 @@ class OpenVSwitch:
 
     def add_switches(self, topology, controller):
         argv = []
-        for node in topology.nodes:
-            argv += self._bridge(node.name, node.dpid, controller)
-            for port in node.ports:
-                argv += self._port(node.name, port.name, port.number)
+        for switch in topology.switches():
+            argv += self._bridge(switch.name, switch.dpid, controller)
+        for port in topology.switch_ports():
+            argv += self._port(port.switch.name, port.name, port.number)
         self.vsctl(*argv)
 
     def add_ports(self, bridge, ports):
@@ -83,7 +83,7 @@ class OpenVSwitch:
 
     def check_ports(self, topology):
         """Every port has the number that the mapping relies on."""
-        wanted = {p.name: p.number for p in topology.ports()}
+        wanted = {p.name: p.number for p in topology.switch_ports()}
         wanted.update({p.rfvs_interface: p.node.rfvs_base + p.number
                        for p in topology.ports()})
 

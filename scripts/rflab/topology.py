@@ -10,12 +10,16 @@ A topology file is JSON:
                     subnet6 and addresses6
     light           true: network namespaces in the place of containers
     nodes           name, number (host part of its link addresses), dpid, vm, vm_id;
-                    optional label (words), loopback, loopback6
+                    optional label (words), loopback, loopback6, and switches: [{name,
+                    dpid}] if more than one are this one router; hosts and links may
+                    then name the switch at which they are
+    inside          links between the switches of one node: [switch, switch]
     hosts           name, node, address (with /plen), gateway (the container's address)
     links           ends [node, node], subnet, optional cost (10) and addresses [a, b]
 
 Ports are numbered in document order from 1, a node's hosts before its links, so that
-port N of a switch, ethN of its container and port N in the mapping are one and the same.
+port N of a switch, ethN of its container and port N in the mapping are one and the same;
+the ports of inside links, which no container has, from 101.
 """
 
 import ipaddress
@@ -31,10 +35,56 @@ DEFAULT_COST = 10
 
 
 @dataclass(eq=False)  # One is equal to itself only.
+class Switch:
+    """Usually the only one of its node, and then of the same name."""
+
+    name: str
+    dpid: int
+    inside_ports: list = field(default_factory=list, repr=False)
+
+    def inside_port(self, number):
+        return next((p for p in self.inside_ports if p.number == number), None)
+
+    def towards(self, other):
+        """The inside port on the shortest way to another switch of the node; of several
+        the lowest."""
+        seen = {self}
+        queue = [(port, port) for port in self.inside_ports]
+        for first, here in queue:
+            there = here.peer.switch
+            if there is other:
+                return first
+            if there not in seen:
+                seen.add(there)
+                queue += [(first, port) for port in there.inside_ports]
+        return None
+
+
+@dataclass(eq=False)  # One is equal to itself only.
+class InsidePort:
+    """An end of an inside link."""
+
+    switch: Switch
+    number: int
+    peer: "InsidePort" = field(default=None, repr=False)
+
+    @property
+    def name(self):
+        return f"{self.switch.name}.{self.number}"
+
+    @property
+    def mac(self):
+        """For the file only: nothing is ever sent from it."""
+        return (0x0215 << 32 | (self.switch.dpid & 0xFFFFFF) << 8 |
+                self.number & 0xFF).to_bytes(6).hex(":")
+
+
+@dataclass(eq=False)  # One is equal to itself only.
 class Port:
     """One port of a switch and, under the same number, one interface of its container."""
 
     node: "Node" = field(repr=False)
+    switch: Switch
     number: int
     address: ipaddress.IPv4Interface  # The container's.
     mac: str
@@ -57,7 +107,7 @@ class Port:
     @property
     def name(self):
         """The switch's interface, in the namespace of the lab."""
-        return f"{self.node.name}.{self.number}"
+        return f"{self.switch.name}.{self.number}"
 
     @property
     def vm_interface(self):
@@ -79,6 +129,7 @@ class Node:
     rfvs_base: int = 0  # Port N of this node is port rfvs_base + N of RFVS.
     label: str = ""
     loopbacks: list = field(default_factory=list)  # Addresses; at most one a family.
+    switches: list = field(default_factory=list)
 
     @property
     def title(self):
@@ -127,9 +178,17 @@ class Topology:
     document: dict = None
     ipv6: bool = False
     light: bool = False
+    inside: list = field(default_factory=list)  # (InsidePort, InsidePort)
 
     def ports(self):
         return [port for node in self.nodes for port in node.ports]
+
+    def switches(self):
+        return [switch for node in self.nodes for switch in node.switches]
+
+    def switch_ports(self):
+        """Those of inside links, too."""
+        return self.ports() + [end for ends in self.inside for end in ends]
 
     def node(self, name):
         return next(node for node in self.nodes if node.name == name)
@@ -151,9 +210,17 @@ class Topology:
 
     def mapping_text(self):
         """The mapping file that joins ethN of each container to port N of its switch."""
-        rows = [f"{p.node.vm_id},{p.number},0,{p.node.dpid:x},{p.number}"
+        rows = [f"{p.node.vm_id},{p.number},0,{p.switch.dpid:x},{p.number}"
                 for p in self.ports()]
         return "\n".join(["vm_id,vm_port,ct_id,dp_id,dp_port"] + rows) + "\n"
+
+    def inside_text(self):
+        """The file of inter-switch links inside routers."""
+        vm_ids = {switch: node.vm_id for node in self.nodes for switch in node.switches}
+        rows = [f"{vm_ids[a.switch]},0,{a.switch.dpid:x},{a.number},{a.mac},"
+                f"0,{b.switch.dpid:x},{b.number},{b.mac}" for a, b in self.inside]
+        return "\n".join(["vm_id,ct_id,dp_id,dp_port,eth_addr,rem_ct,rem_id,rem_port,"
+                          "rem_eth_addr"] + rows) + "\n"
 
 
 def port_mac(vm_id, number):
@@ -192,17 +259,22 @@ def load(path):
 
 def _build(document):
     nodes = [_node(n) for n in document["nodes"]]
-    by_name = {node.name: node for node in nodes}
-    for kind in ("name", "dpid", "vm", "vm_id"):
+    for kind in ("name", "vm", "vm_id"):
         if len({getattr(node, kind) for node in nodes}) != len(nodes):
             raise ValueError(f"two nodes have the same {kind}")
+    switches = [switch for node in nodes for switch in node.switches]
+    for kind in ("name", "dpid"):
+        if len({getattr(switch, kind) for switch in switches}) != len(switches):
+            raise ValueError(f"two switches have the same {kind}")
+    by_name = {switch.name: node for node in nodes for switch in node.switches}
+    switch_of = {switch.name: switch for switch in switches}
 
     def add_port(node_name, address, cost=DEFAULT_COST):
         if node_name not in by_name:
             raise ValueError(f"there is no node {node_name}")
         node = by_name[node_name]
         number = len(node.ports) + 1
-        port = Port(node, number, address, port_mac(node.vm_id, number), cost)
+        port = Port(node, switch_of[node_name], number, address, port_mac(node.vm_id, number), cost)
         if max(len(port.name), len(port.rfvs_interface)) > 15:
             raise ValueError(f"{port.rfvs_interface}: interface names have 15 characters")
         node.ports.append(port)
@@ -240,14 +312,31 @@ def _build(document):
         base += len(node.ports)
     return Topology(document["name"], document.get("about", ""), document.get("routing"),
                     nodes, hosts, links, ipv6=bool(document.get("ipv6")),
-                    light=bool(document.get("light")))
+                    light=bool(document.get("light")),
+                    inside=_inside(document, by_name, switch_of))
+
+
+def _inside(document, by_name, switch_of):
+    links = []
+    for names in document.get("inside", []):
+        a, b = (switch_of[name] for name in names)
+        if by_name[a.name] is not by_name[b.name]:
+            raise ValueError(f"{a.name} and {b.name} are not of one node: no inside link")
+        ends = []
+        for switch in (a, b):
+            ends.append(InsidePort(switch, 101 + len(switch.inside_ports)))
+            switch.inside_ports.append(ends[-1])
+        ends[0].peer, ends[1].peer = ends[1], ends[0]
+        links.append(tuple(ends))
+    return links
 
 
 def _node(n):
     loopbacks = [ipaddress.ip_address(n[key]) for key in ("loopback", "loopback6")
                  if n.get(key)]
-    return Node(n["name"], int(n["number"]), int(n["dpid"], 16), n["vm"], n["vm_id"],
-                label=n.get("label", ""), loopbacks=loopbacks)
+    switches = [Switch(s["name"], int(s["dpid"], 16)) for s in n.get("switches", [n])]
+    return Node(n["name"], int(n["number"]), switches[0].dpid, n["vm"], n["vm_id"],
+                label=n.get("label", ""), loopbacks=loopbacks, switches=switches)
 
 
 def _host(h):

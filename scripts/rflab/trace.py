@@ -113,12 +113,11 @@ class Walker:
             if len(walk.ports) > MAX_HOPS:
                 walk.why = "loops: " + " ".join(p.node.name for p in walk.ports[-8:])
                 return walk
-            step = self._step(source, target, family, port, eth_src, ttl, entropy)
+            step, out = self._through(source, target, family, port, eth_src, ttl, entropy)
             if step.output is None:
                 walk.why = (f"{port.node.title} "
                             f"{'punts' if step.punted else 'drops'} it")
                 return walk
-            out = port.node.port(int(step.output)) if step.output.isdigit() else None
             if step.ttl_decrements != 1 or out is None or step.eth_src != out.mac:
                 walk.why = f"{port.node.title} sends it as {step}"
                 return walk
@@ -131,15 +130,35 @@ class Walker:
                 return walk
             port, ttl, eth_src = out.peer, ttl - 1, step.eth_src
 
-    def _step(self, source, target, family, port, eth_src, ttl, entropy):
+    def _through(self, source, target, family, port, eth_src, ttl, entropy):
+        """(what the router does with it, the port by which it leaves or None): over all
+        of its switches, if it has more than one."""
+        def trace(at, switch, src, dst, left):
+            return parse(self.ctl.call("ofproto/trace", switch.name, self._packet(
+                source, target, family, at, src, dst, left, entropy)))
+
+        def through():
+            step = trace(port, port.switch, eth_src, port.mac, ttl)
+            switch, output, crossed = port.switch, step.output, 0
+            while output and output.isdigit():
+                inside = switch.inside_port(int(output))
+                if inside is None:
+                    out = port.node.port(int(output))
+                    return step, out if out.switch is switch else None
+                switch, crossed = inside.peer.switch, crossed + 1
+                onward = trace(inside.peer, switch, step.eth_src, step.eth_dst,
+                               ttl - step.ttl_decrements)
+                output = onward.output
+                if crossed > MAX_HOPS or onward != Step(output=output):
+                    return onward, None
+            return step, None
+
         key = (port, target, family)
-        if self.steps is not None and key in self.steps:
-            return self.steps[key]
-        step = parse(self.ctl.call("ofproto/trace", port.node.name, self._packet(
-            source, target, family, port, eth_src, port.mac, ttl, entropy)))
-        if self.steps is not None:
-            self.steps[key] = step
-        return step
+        if self.steps is None:
+            return through()
+        if key not in self.steps:
+            self.steps[key] = through()
+        return self.steps[key]
 
     @staticmethod
     def _packet(source, target, family, port, eth_src, eth_dst, ttl, entropy):

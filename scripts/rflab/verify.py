@@ -75,7 +75,7 @@ class Verifier:
     # ---- 1: associations ----
 
     def associations(self):
-        wanted = {(p.node.vm_id, p.number, p.node.dpid, p.number) for p in
+        wanted = {(p.node.vm_id, p.number, p.switch.dpid, p.number) for p in
                   self.topology.ports()}
         for source, rows in (("rfctl", self.lab.daemons.show("associations")),
                              ("store", records.read(self.lab.state["store"], "rftable"))):
@@ -93,12 +93,10 @@ class Verifier:
 
     def links(self, down=()):
         wanted = set()
-        for link in self.topology.links:
-            if link not in down:
-                wanted |= {(link.a.node.dpid, link.a.number, link.b.node.dpid,
-                            link.b.number),
-                           (link.b.node.dpid, link.b.number, link.a.node.dpid,
-                            link.a.number)}
+        for a, b in [(link.a, link.b) for link in self.topology.links
+                     if link not in down] + self.topology.inside:
+            wanted |= {(a.switch.dpid, a.number, b.switch.dpid, b.number),
+                       (b.switch.dpid, b.number, a.switch.dpid, a.number)}
         found = set()
         for row in as_rows(self.lab.daemons.show("links")):
             found |= link_directions(row)
@@ -127,10 +125,10 @@ class Verifier:
         if found != wanted:
             raise Failed(f"missing {sorted(wanted - found)}, "
                          f"too many {sorted(found - wanted)}")
-        for node in self.topology.nodes:
-            for flow in self.flows(node.name):
+        for switch in self.topology.switches():
+            for flow in self.flows(switch.name):
                 if any(not port.isdigit() for port in flow.outputs):
-                    raise Failed(f"switch {node.name} floods: {flow.outputs}")
+                    raise Failed(f"switch {switch.name} floods: {flow.outputs}")
         return f"{plural(len(found), 'virtual-link entry')}"
 
     def planes(self):
