@@ -71,6 +71,8 @@ class Checker:
                      if link.name in lab.state.get("down", ())]
         self.wanted = self.expected()
         self.part = oracle.parts(self.topology, self.down)
+        self.link_networks = {address.network for link in self.topology.links
+                              for address in link.a.addresses}
 
     def expected(self):
         """{node name: {network: {(gateway, interface)}}} of all families."""
@@ -123,14 +125,13 @@ class Checker:
         """Whether this is one of two faults of ospf6d (FRR 8.4), seen in its own tables.
 
         It hands on to a node's children the next hops that it knew at the time, and some
-        more of equal cost may be found later (in fattree:4).  And it may keep the network
-        of a link that both its routers do not name any more (in a ring with BGP)."""
+        more of equal cost may be found later (in fattree:4).  And the network of a link,
+        which two routers name, may keep next hops to the farther of them, or be kept when
+        neither names it any more (after a link was down, in Nsfnet and in a ring)."""
         if network.version != 6 or "ospf6d" not in suite.daemons(self.topology) \
                 or not routes.get(network):
             return False
-        gone = any(network == port.address6.network for link in self.down
-                   for port in (link.a, link.b))
-        return gone or routes[network] < wanted.get(network, set())
+        return network in self.link_networks or routes[network] < wanted.get(network, set())
 
     def kernels(self):
         differences, count, multipath, faults = [], 0, 0, 0

@@ -6,6 +6,7 @@ management network, through which rfserver is reached by the containers.
 
 import ipaddress
 import json
+import socket
 from pathlib import Path
 
 from .system import LabError, run
@@ -29,6 +30,22 @@ print(now)
 """
 
 
+RESERVED = {}  # Network -> a socket; its name keeps other processes away.
+
+
+def _reserve(network):
+    """Until this process ends: labs that come up at the same time must not meet."""
+    if network not in RESERVED:
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            holder.bind(f"\0routeflow {network}")
+        except OSError:
+            holder.close()
+            return False
+        RESERVED[network] = holder
+    return True
+
+
 def pick_management_network(nodes=0):
     """The first free 10.254.N.0/24 of this machine; a larger one for many nodes."""
     used = []
@@ -38,7 +55,7 @@ def pick_management_network(nodes=0):
             used.append(ipaddress.IPv4Network(route["dst"], strict=False))
     plen = 24 if nodes <= 240 else 20
     for network in ipaddress.IPv4Network("10.254.0.0/16").subnets(new_prefix=plen):
-        if not any(network.overlaps(other) for other in used):
+        if not any(network.overlaps(other) for other in used) and _reserve(network):
             return network
     raise LabError(f"no /{plen} of 10.254.0.0/16 is free for the management network")
 
