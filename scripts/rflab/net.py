@@ -170,10 +170,15 @@ class Network:
 
 def raise_limits(instance, neighbours):
     """All namespaces share one neighbour table, and beyond 512 entries the kernel drops
-    some by force (see also lxc/attach-ports)."""
+    some by force (see also lxc/attach-ports).
+
+    The limits can be set from the machine's first network namespace only: in a container
+    they do not even appear, and are left to whoever runs it."""
     for family in ("ipv4", "ipv6"):
         for number, wanted in ((3, 2 * neighbours), (2, neighbours)):
             path = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh{number}")
+            if not path.exists():
+                return
             wanted, old = str(wanted), path.read_text(encoding="ascii").strip()
             if int(old) < int(wanted):
                 instance.manifest.note("sysctl", f"{path}={old}={wanted}")
