@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #define MAX_DATAPATHS 4096
+#define STATUS_GAP_MS 50
 
 /* Lifetime. */
 
@@ -17,6 +18,11 @@ struct datapath *datapath_find(struct proxy *proxy, uint64_t dp_id)
 
     HASH_FIND(hh, proxy->datapaths, &dp_id, sizeof dp_id, dp);
     return dp;
+}
+
+static void status_timer(void *dp)
+{
+    datapath_report_status(dp, false);
 }
 
 struct datapath *datapath_get(struct proxy *proxy, uint64_t dp_id)
@@ -33,6 +39,7 @@ struct datapath *datapath_get(struct proxy *proxy, uint64_t dp_id)
     dp->lost_at = loop_now();
     dp->repairs = (struct log_limit){.burst = 10, .period_ms = 600000};
     dp->probe_timer = loop_timer_create(proxy->loop, probe_timer, dp);
+    dp->status_timer = loop_timer_create(proxy->loop, status_timer, dp);
     sync_init(dp);
     plane_init(dp);
     HASH_ADD(hh, proxy->datapaths, id, sizeof dp->id, dp);
@@ -54,6 +61,7 @@ void datapath_destroy(struct datapath *dp)
     HASH_DEL(dp->proxy->datapaths, dp);
     forget_ports(dp);
     loop_timer_destroy(dp->probe_timer);
+    loop_timer_destroy(dp->status_timer);
     sync_uninit(dp);
     plane_uninit(dp);
     free(dp);
@@ -401,6 +409,14 @@ void datapath_report_status(struct datapath *dp, bool always)
     }
     dp->status = msg.dp_status;
     dp->status_told = true;
+    dp->status_at = loop_now();
     msg.dp_status.last_error = dp->last_error;
     server_send(dp->proxy->server, &msg);
+}
+
+void datapath_status_changed(struct datapath *dp)
+{
+    if (!loop_timer_is_set(dp->status_timer)) {
+        loop_timer_at(dp->status_timer, dp->status_at + STATUS_GAP_MS);
+    }
 }

@@ -106,6 +106,8 @@ struct datapath {
     char last_error[RECON_ERROR_LEN];
     struct msg_dp_status status; /* As told last; its strings are not used. */
     bool status_told;
+    struct loop_timer *status_timer;
+    int64_t status_at; /* When it was told last. */
 
     struct log_limit faults, lldp, relay;
     struct log_limit repairs; /* A switch may never obey. */
@@ -133,6 +135,8 @@ uint32_t datapath_xid(struct datapath *);
 /* All that rfserver must know: in a resync, and when it changes. */
 void datapath_report(struct datapath *);
 void datapath_report_status(struct datapath *, bool always);
+/* The same soon, but not for each route of a stream of them. */
+void datapath_status_changed(struct datapath *);
 /* Something was appended to the session's output. */
 void datapath_kick(struct datapath *);
 

@@ -108,7 +108,7 @@ static void note_sync(struct datapath *dp)
                       (unsigned long long)n, ms);
         }
     }
-    datapath_report_status(dp, true);
+    datapath_status_changed(dp);
 }
 
 static void pump(void *dp_)

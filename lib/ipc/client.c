@@ -31,6 +31,7 @@ struct ipc_client {
     struct zsock *socket; /* In HELLO and UP. */
     struct loop_timer *timer;
     struct loop_defer *work; /* Runs the session after events, never inside a call. */
+    struct loop_timer *ack;
     struct buf out;
     struct log_limit limit;
     char state[IPC_STATE_LEN];
@@ -116,8 +117,19 @@ static void on_batch(struct ipc_client *c, const struct msg *m)
     if (c->ops.message) {
         c->ops.message(c->aux, m);
     }
-    if (!c->session.lost) {
-        send_msg(c, &(struct msg){.type = MSG_ACK, .ack.seq = m->batch.seq});
+    const int64_t delay = ipc_window_ack_delay(&c->window);
+    if (!delay || !loop_timer_is_set(c->ack)) {
+        loop_timer_once(c->ack, delay);
+    }
+}
+
+static void send_ack(void *aux)
+{
+    struct ipc_client *c = aux;
+
+    if (ipc_client_is_up(c)) {
+        send_msg(c, &(struct msg){.type = MSG_ACK,
+                                  .ack.seq = ipc_window_answer(&c->window)});
     }
 }
 
@@ -226,6 +238,7 @@ static void close_session(struct ipc_client *c)
     c->session.was_up = false;
     zsock_destroy(c->socket);
     c->socket = NULL;
+    loop_timer_cancel(c->ack);
     if (was_up) {
         snprintf(c->state, sizeof c->state, "connecting to %s", c->endpoint);
         log_warn_limited(&c->limit, "session with rfserver at %s is over: %s",
@@ -283,6 +296,7 @@ struct ipc_client *ipc_client_create(struct loop *loop, struct zctx *ctx,
     ipc_session_init(&c->session, &c->timing, loop_now());
     c->timer = loop_timer_create(loop, run, c);
     c->work = loop_defer_create(loop, run, c);
+    c->ack = loop_timer_create(loop, send_ack, c);
     loop_defer_schedule(c->work);
     snprintf(c->state, sizeof c->state, "connecting to %s", c->endpoint);
     return c;
@@ -298,6 +312,7 @@ void ipc_client_destroy(struct ipc_client *c)
     }
     zsock_destroy(c->socket);
     loop_timer_destroy(c->timer);
+    loop_timer_destroy(c->ack);
     loop_defer_destroy(c->work);
     buf_uninit(&c->out);
     free(c->endpoint);

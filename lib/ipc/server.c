@@ -40,7 +40,7 @@ struct ipc_server {
     struct zsock *router, *pub;
     struct ipc_peer *by_route;
     struct ipc_peer *peers; /* The dying ones too, until peer_down(). */
-    struct loop_timer *tick;
+    struct loop_timer *tick, *ack;
     struct loop_defer *bury; /* Tells of peers that died, outside of all calls. */
     struct buf out;
     struct log_limits bad_limits, refused_limits; /* By the peer's name or address. */
@@ -222,7 +222,23 @@ static void on_batch(struct ipc_peer *p, const struct msg *m)
         return;
     }
     p->server->ops.message(p->server->aux, p, m);
-    send_to_peer(p, &(struct msg){.type = MSG_ACK, .ack.seq = m->batch.seq});
+    const int64_t delay = ipc_window_ack_delay(&p->window);
+    if (!delay || !loop_timer_is_set(p->server->ack)) {
+        loop_timer_once(p->server->ack, delay);
+    }
+}
+
+static void send_acks(void *aux)
+{
+    struct ipc_server *s = aux;
+    struct ipc_peer *p;
+
+    DL_FOREACH (s->peers, p) {
+        if (ipc_window_ack_delay(&p->window) != INT64_MAX) {
+            send_to_peer(p, &(struct msg){.type = MSG_ACK,
+                                          .ack.seq = ipc_window_answer(&p->window)});
+        }
+    }
 }
 
 static void on_ack(struct ipc_peer *p, uint64_t seq)
@@ -354,6 +370,7 @@ struct ipc_server *ipc_server_create(struct loop *loop, struct zctx *ctx,
     }
     s->tick = loop_timer_create(loop, tick, s);
     loop_timer_every(s->tick, MAX(s->config.timing.heartbeat_ms / 4, 1));
+    s->ack = loop_timer_create(loop, send_acks, s);
     s->bury = loop_defer_create(loop, bury_peers, s);
     return s;
 }
@@ -370,6 +387,7 @@ void ipc_server_destroy(struct ipc_server *s)
         free(p);
     }
     loop_timer_destroy(s->tick);
+    loop_timer_destroy(s->ack);
     loop_defer_destroy(s->bury);
     zsock_destroy(s->router);
     zsock_destroy(s->pub);

@@ -1,5 +1,7 @@
 #include "ipc/window.h"
 
+#define ACK_DELAY_MS 1
+
 void ipc_window_reset(struct ipc_window *w, unsigned size)
 {
     *w = (struct ipc_window){.size = size};
@@ -39,4 +41,16 @@ bool ipc_window_receive(struct ipc_window *w, uint64_t seq)
     }
     w->received = seq;
     return true;
+}
+
+int64_t ipc_window_ack_delay(const struct ipc_window *w)
+{
+    uint64_t n = w->received - w->answered;
+
+    return !n ? INT64_MAX : n * 4 >= w->size ? 0 : ACK_DELAY_MS;
+}
+
+uint64_t ipc_window_answer(struct ipc_window *w)
+{
+    return w->answered = w->received;
 }

@@ -12,9 +12,10 @@ struct loop {
     struct ev_loop *ev;
     ev_prepare prepare;       /* Runs the deferred calls before the loop waits. */
     ev_idle idle;             /* Active while some are left: then it does not wait. */
-    struct loop_defer *queue; /* Scheduled. */
-    struct loop_defer *batch; /* Being run in this iteration. */
-    bool (*done)(void *aux);  /* Of loop_run_until(), or NULL. */
+    struct loop_defer *queue; /* Run before the loop waits again. */
+    struct loop_defer *next;  /* Have run in this iteration: in the one after it. */
+    unsigned iteration;
+    bool (*done)(void *aux); /* Of loop_run_until(), or NULL. */
     void *done_aux;
 };
 
@@ -35,6 +36,7 @@ struct loop_fd {
 struct loop_defer {
     struct loop *loop;
     struct loop_defer **list; /* The list it is in, or NULL. */
+    unsigned ran;             /* In which iteration, last. */
     struct loop_defer *prev, *next;
     void (*cb)(void *aux);
     void *aux;
@@ -85,19 +87,21 @@ static void run_deferred(struct ev_loop *ev, ev_prepare *w, int revents)
 {
     struct loop *loop = w->data;
 
-    loop->batch = loop->queue;
-    loop->queue = NULL;
-    for (struct loop_defer *d = loop->batch; d; d = d->next) {
-        d->list = &loop->batch;
+    loop->iteration++;
+    for (struct loop_defer *d = loop->next; d; d = d->next) {
+        d->list = &loop->queue;
     }
-    while (loop->batch) {
-        struct loop_defer *d = loop->batch;
-        DL_DELETE(loop->batch, d);
+    DL_CONCAT(loop->queue, loop->next);
+    loop->next = NULL;
+    while (loop->queue) {
+        struct loop_defer *d = loop->queue;
+        DL_DELETE(loop->queue, d);
         d->list = NULL;
+        d->ran = loop->iteration;
         d->cb(d->aux);
     }
     /* A deferred call may have brought about what loop_run_until() waits for. */
-    if (loop->queue || (loop->done && loop->done(loop->done_aux))) {
+    if (loop->next || (loop->done && loop->done(loop->done_aux))) {
         ev_idle_start(ev, &loop->idle);
     } else {
         ev_idle_stop(ev, &loop->idle);
@@ -191,8 +195,8 @@ void loop_defer_destroy(struct loop_defer *d)
 void loop_defer_schedule(struct loop_defer *d)
 {
     if (!d->list) {
-        d->list = &d->loop->queue;
-        DL_APPEND(d->loop->queue, d);
+        d->list = d->ran == d->loop->iteration ? &d->loop->next : &d->loop->queue;
+        DL_APPEND(*d->list, d);
     }
 }
 

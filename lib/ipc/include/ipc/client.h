@@ -26,8 +26,8 @@ struct ipc_client_ops {
      * time). */
     void (*up)(void *aux, const struct msg_welcome *, bool server_restarted);
     void (*down)(void *aux, const char *reason);
-    /* Everything but session messages: BATCH too, acknowledged when this returns.  The
-     * message is borrowed. */
+    /* Everything but session messages: BATCH too, acknowledged some time after this
+     * returned.  The message is borrowed. */
     void (*message)(void *aux, const struct msg *);
     /* ipc_client_batch_room() was 0 and is not any more. */
     void (*window_open)(void *aux);

@@ -35,8 +35,9 @@ struct ipc_server_ops {
     void (*peer_up)(void *aux, struct ipc_peer *);
     /* The last call for this peer, which is freed afterwards. */
     void (*peer_down)(void *aux, struct ipc_peer *, const char *reason);
-    /* Everything but session messages: BATCH too, acknowledged when this returns.  The
-     * message is borrowed.  Only messages that the peer's role may send arrive. */
+    /* Everything but session messages: BATCH too, acknowledged some time after this
+     * returned.  The message is borrowed.  Only messages that the peer's role may send
+     * arrive. */
     void (*message)(void *aux, struct ipc_peer *, const struct msg *);
     /* ipc_peer_batch_room() was 0 and is not any more. */
     void (*window_open)(void *aux, struct ipc_peer *);

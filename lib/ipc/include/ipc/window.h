@@ -14,6 +14,7 @@ struct ipc_window {
     uint64_t sent;     /* Number of the last batch sent. */
     uint64_t acked;    /* ... acknowledged by the other side. */
     uint64_t received; /* ... received. */
+    uint64_t answered; /* ... that we acknowledged. */
 };
 
 void ipc_window_reset(struct ipc_window *, unsigned size); /* A new session. */
@@ -26,5 +27,11 @@ uint64_t ipc_window_next(struct ipc_window *); /* Number for a batch; needs room
 bool ipc_window_ack(struct ipc_window *, uint64_t seq, bool *ret_opened);
 /* A batch has come.  False unless it is the next one. */
 bool ipc_window_receive(struct ipc_window *, uint64_t seq);
+
+/* Milliseconds that the ACK of what was received may wait: 0 as soon as a quarter of
+ * the window is used up; before that, what the batch leads to should not have to share
+ * the processors with it.  INT64_MAX: there is none to send. */
+int64_t ipc_window_ack_delay(const struct ipc_window *);
+uint64_t ipc_window_answer(struct ipc_window *); /* The ACK to send now. */
 
 #endif

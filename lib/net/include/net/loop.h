@@ -45,9 +45,11 @@ void loop_fd_destroy(struct loop_fd *);
 void loop_fd_set_events(struct loop_fd *, int events); /* 0 pauses it. */
 
 /* Deferred call: once, after the callbacks of this iteration and before the loop waits.
- * Schedule it as often as you like.  One that schedules itself runs again in the next
- * iteration, after the loop has looked at everything else: work is cut in fair slices
- * in this way, and changes of one iteration are sent together. */
+ * Schedule it as often as you like.  What one deferred call schedules runs in the same
+ * iteration, so that a change goes through all of a daemon at once; but each runs once
+ * in an iteration, and again in the next, after the loop has looked at everything else:
+ * work is cut in fair slices in this way, and changes of one iteration are sent
+ * together.  What may wait until those are sent is a timer of 0 ms. */
 struct loop_defer;
 struct loop_defer *loop_defer_create(struct loop *, void (*cb)(void *aux), void *aux);
 void loop_defer_destroy(struct loop_defer *);
