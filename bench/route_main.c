@@ -23,10 +23,10 @@
 #include "netns.h"
 #include "prefixset.h"
 #include "routes.h"
+#include "single.h"
 #include "watch.h"
 
 enum { NEIGH_US = 150000 }; /* A change that changes nothing has no barrier. */
-#define SINGLE_PREFIX "198.51.100.0/24" /* In no set. */
 
 struct bench {
     struct tap *tap;
@@ -127,52 +127,6 @@ static void churn(struct bench *b, uint32_t n, uint32_t n_ops, uint32_t n_hops)
     prefixset_uninit(&set);
 }
 
-/* One route. */
-
-static int64_t one_route(struct bench *b, enum routes_op op,
-                         const struct ip_prefix *prefix, uint32_t hop)
-{
-    int64_t begun = bench_now_us();
-
-    routes_put(b->routes, op, prefix, prefixset_gateway(hop), b->ifindex[hop % 2]);
-    routes_flush(b->routes);
-    return watch_route(b->tap, ip_to_v4(prefix->addr)) - begun;
-}
-
-static void single(struct bench *b, uint32_t rounds, uint32_t gap_us)
-{
-    static const struct {
-        const char *name;
-        enum routes_op op;
-        uint32_t hop;
-    } steps[] = {{"add", ROUTES_ADD, 0},
-                 {"change", ROUTES_REPLACE, 1},
-                 {"delete", ROUTES_DELETE, 1}};
-    struct ip_prefix prefix;
-    int64_t *us[ARRAY_SIZE(steps)];
-
-    prefix_parse(SINGLE_PREFIX, &prefix);
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        us[i] = xcalloc(rounds, sizeof *us[i]);
-    }
-    for (uint32_t n = 0; n < rounds; n++) {
-        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-            bench_sleep_us(gap_us);
-            us[i][n] = one_route(b, steps[i].op, &prefix, steps[i].hop);
-        }
-    }
-    printf("{");
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        printf("%s\"%s\": [", i ? ", " : "", steps[i].name);
-        for (uint32_t n = 0; n < rounds; n++) {
-            printf("%s%" PRId64, n ? ", " : "", us[i][n]);
-        }
-        printf("]");
-        free(us[i]);
-    }
-    printf("}\n");
-}
-
 /* Next hops. */
 
 static struct eth_addr neigh_mac(uint32_t hop, uint32_t salt)
@@ -261,7 +215,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(words[0], "churn")) {
         churn(&b, number(words, 1), number(words, 2), number(words, 3));
     } else if (!strcmp(words[0], "single")) {
-        single(&b, number(words, 1), number(words, 2));
+        single_run(NULL, number(words, 1), number(words, 2), watch_single, b.tap);
     } else if (!strcmp(words[0], "setup")) {
         setup(&b, number(words, 1));
     } else if (!strcmp(words[0], "neigh")) {

@@ -99,7 +99,7 @@ static bool await(void *a_, const struct tap_event *ev)
     return false;
 }
 
-int64_t watch_route(struct tap *tap, uint32_t addr)
+int64_t watch_single(void *tap, uint32_t addr)
 {
     struct awaited a = {.addr = addr};
 

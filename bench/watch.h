@@ -25,6 +25,6 @@ void watch_count(struct tap *, struct ofconn *, struct seen *, uint32_t wanted);
 
 /* One route: from its flow-mod to the reply to the barrier behind it.  Returns the time
  * of that reply; ends the process if it does not come within 5 s. */
-int64_t watch_route(struct tap *, uint32_t addr);
+int64_t watch_single(void *tap, uint32_t addr);
 
 #endif

@@ -17,10 +17,9 @@
 
 #include "netns.h"
 #include "prefixset.h"
+#include "single.h"
 #include "watch.h"
 #include "zapi.h"
-
-#define SINGLE_PREFIX "198.51.100.0/24" /* In no set. */
 
 static uint32_t number(const char *text)
 {
@@ -88,37 +87,6 @@ static void bulk(const char *socket, uint32_t n, uint32_t n_hops, struct tap *ta
     ofconn_close(c);
 }
 
-static void single(const char *socket, uint32_t rounds, uint32_t gap_us,
-                   struct tap *tap)
-{
-    struct zapi *zebra = zapi_open(socket, false);
-    struct ip_prefix prefix;
-
-    prefix_parse(SINGLE_PREFIX, &prefix);
-    printf("{\"add\": [");
-    int64_t *deletes = xcalloc(rounds, sizeof *deletes);
-    for (uint32_t i = 0; i < rounds; i++) {
-        bench_sleep_us(gap_us);
-        int64_t begun = bench_now_us();
-        zapi_add(zebra, &prefix, prefixset_gateway(0), ifindex_of(0));
-        zapi_run(zebra, 0);
-        int64_t at = watch_route(tap, ip_to_v4(prefix.addr));
-        printf("%s%" PRId64, i ? ", " : "", at - begun);
-        bench_sleep_us(gap_us);
-        begun = bench_now_us();
-        zapi_delete(zebra, &prefix);
-        zapi_run(zebra, 0);
-        deletes[i] = watch_route(tap, ip_to_v4(prefix.addr)) - begun;
-    }
-    printf("], \"delete\": [");
-    for (uint32_t i = 0; i < rounds; i++) {
-        printf("%s%" PRId64, i ? ", " : "", deletes[i]);
-    }
-    printf("]}\n");
-    free(deletes);
-    zapi_close(zebra);
-}
-
 int main(int argc, char **argv)
 {
     struct tap *tap = NULL;
@@ -138,7 +106,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "bulk")) {
         bulk(argv[3], number(argv[4]), number(argv[5]), tap, argv[7]);
     } else {
-        single(argv[3], number(argv[4]), number(argv[5]), tap);
+        single_run(argv[3], number(argv[4]), number(argv[5]), watch_single, tap);
     }
     tap_close(tap);
     return 0;

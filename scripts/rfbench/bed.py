@@ -188,27 +188,36 @@ class Bed:
         shutil.chown(path, "frr", "frr")
 
     def start_zebra_alone(self):
-        """In a namespace of its own, nobody listening; (namespace, socket)."""
+        """Nobody listening; (namespace, socket)."""
         instance = self.lab.instance
-        name = f"{instance.netns}-zeb"
-        instance.manifest.note("netns", name)
-        run(["ip", "netns", "add", name])
-        lines = []
-        for i in (1, 2):
-            lines += [f"link add eth{i} type veth peer name peer{i}",
-                      f"addr add 172.31.{i}.1/24 dev eth{i}", f"link set eth{i} up",
-                      f"link set peer{i} up"]
-        instance.run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
+        netns = self.plain_netns("zeb")
         directory = instance.dir / "zebra"
         directory.mkdir()
         shutil.chown(directory, "frr", "frr")
         self.zebra_config(directory / "zebra.conf")
         instance.run("/usr/lib/frr/zebra", "-d", "-f", directory / "zebra.conf", "-P", "0",
                      "-i", directory / "zebra.pid", "-z", directory / "zserv.api",
-                     "--vty_socket", directory, netns=name)
-        return f"/run/netns/{name}", directory / "zserv.api"
+                     "--vty_socket", directory, netns=Path(netns).name)
+        return netns, directory / "zserv.api"
 
     # ---- references ----
+
+    def plain_netns(self, suffix):
+        """A namespace with the container's interfaces and addresses, and nobody in it."""
+        name = f"{self.lab.instance.netns}-{suffix}"
+        self.lab.instance.manifest.note("netns", name)
+        run(["ip", "netns", "add", name])
+        lines = ["link set lo up"]
+        for i in (1, 2):
+            lines += [f"link add eth{i} type veth peer name peer{i}",
+                      f"addr add 172.31.{i}.1/24 dev eth{i}", f"link set eth{i} up",
+                      f"link set peer{i} up"]
+        self.lab.instance.run("ip", "-n", name, "-batch", "-", stdin="\n".join(lines) + "\n")
+        return f"/run/netns/{name}"
+
+    def chain(self, netns, rounds, gap_us, *zebra):
+        """The times of `route("single", ...)` through nothing but the bare parts."""
+        return json.loads(self.tool("chain", netns, self.bridge_ref, rounds, gap_us, *zebra))
 
     def raw(self, n, hops):
         """Microseconds that the switch alone needs for the same entries."""

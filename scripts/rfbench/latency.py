@@ -13,17 +13,36 @@ def percentile(values, p):
     return values[min(len(values) - 1, int(len(values) * p / 100))]
 
 
-def add_rows(results, bench, case, got, p50=None, p99=None):
+def add_rows(results, bench, case, got, p50=None, p99=None, references=None):
+    """`p50` is a limit for the ratio of the medians, `p99` one in microseconds."""
     for step in STEPS:
         values = got[step]
-        results.add(bench, f"{case}, {step}", "p50", "us", values, limit=p50)
+        results.add(bench, f"{case}, {step}", "p50", "us", values,
+                    references and references[step], limit=p50)
         results.note(bench, f"{case}, {step}", "p99", "us", percentile(values, 99), p99)
 
 
+SINGLE_TURNS, SINGLE_GAP_US = 5, 2000
+
+
+def in_turns(rounds, ours, reference):
+    """The same number of rounds of both, in turns: machines have moods."""
+    got, bare = ({step: [] for step in STEPS} for _ in range(2))
+    for _ in range(SINGLE_TURNS):
+        for into, measure in ((bare, reference), (got, ours)):
+            for step, values in measure(rounds // SINGLE_TURNS).items():
+                into[step] += values
+    return got, bare
+
+
 def single(results, quick):
+    """Beside a bare chain of the same parts, which does nothing but hand on."""
     with Bed() as bed:
-        got = bed.route("single", 200 if quick else 2000, 1000 if quick else 2000)
-        add_rows(results, "single", "kernel route, idle", got, 220, 1000)
+        netns = bed.plain_netns("chain")
+        got, bare = in_turns(200 if quick else 1000,
+                             lambda n: bed.route("single", n, SINGLE_GAP_US),
+                             lambda n: bed.chain(netns, n, SINGLE_GAP_US))
+        add_rows(results, "single", "kernel route, idle", got, 1.4, 1000, bare)
         results.check("single", "idle", bed.audit())
 
 

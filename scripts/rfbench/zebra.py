@@ -7,7 +7,7 @@ from rflab.system import LabError, wait_for
 
 from .bed import Bed
 from .kernel import words
-from .latency import percentile
+from .latency import SINGLE_GAP_US, add_rows, in_turns
 
 PAIRS = {10_000: 7, 100_000: 5, 1_000_000: 2}
 
@@ -74,9 +74,12 @@ def routes_in(bed, netns):
 def single(results, quick):
     with Bed() as bed:
         socket = bed.start_zebra()
-        got = json.loads(bed.tool("zebra", "single", bed.vm_netns, socket,
-                                  100 if quick else 2000, 2000, bed.lab_netns, bed.bridge))
-        for step, values in got.items():
-            results.add("single-zebra", step, "p50", "us", values, limit=350)
-            results.note("single-zebra", step, "p99", "us", percentile(values, 99))
+        netns, bare_socket = bed.start_zebra_alone()
+        wait_for("the other zebra", bare_socket.exists, 10)
+        got, bare = in_turns(
+            100 if quick else 1000,
+            lambda n: json.loads(bed.tool("zebra", "single", bed.vm_netns, socket, n,
+                                          SINGLE_GAP_US, bed.lab_netns, bed.bridge)),
+            lambda n: bed.chain(netns, n, SINGLE_GAP_US, bare_socket))
+        add_rows(results, "single-zebra", "route from zebra, idle", got, 1.6, None, bare)
         results.check("single-zebra", "idle", bed.audit())
