@@ -1,6 +1,7 @@
 #include "ofconn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,16 +29,36 @@ static int64_t now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static int try_connect(int family, const void *sa, socklen_t sa_len)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && connect(fd, sa, sa_len)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static int connect_to(const char *endpoint)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint64_t port;
+    int fd;
 
-    if (strncmp(endpoint, "unix:", 5)) {
-        bench_fail("%s: expected unix:PATH", endpoint);
+    if (!strncmp(endpoint, "unix:", 5)) {
+        str_copy(un.sun_path, endpoint + 5, sizeof un.sun_path);
+        fd = try_connect(AF_UNIX, &un, sizeof un);
+    } else if (!strncmp(endpoint, "tcp:", 4) &&
+               parse_u64(endpoint + 4, 10, UINT16_MAX, &port)) {
+        in.sin_port = htons((uint16_t)port);
+        fd = try_connect(AF_INET, &in, sizeof in);
+    } else {
+        bench_fail("%s: expected unix:PATH or tcp:PORT", endpoint);
     }
-    str_copy(sa.sun_path, endpoint + 5, sizeof sa.sun_path);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof sa)) {
+    if (fd < 0) {
         bench_fail("%s: %s", endpoint, strerror(errno));
     }
     return fd;

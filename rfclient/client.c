@@ -18,9 +18,9 @@
 enum { BATCHES_PER_TURN = 4 };
 
 /* A change is sent at once when nothing was sent for so long; in a stream of changes
- * those of a millisecond go together.  Each small batch has its price in rfserver,
- * rfproxy and most of all in the switch. */
-enum { COALESCE_MS = 1 };
+ * those of a millisecond go together, and those of some when they are many.  Each small
+ * batch has its price in rfserver, rfproxy and most of all in the switch. */
+enum { COALESCE_MS = 1, STREAM_MS = 4, STREAM_BYTES = 1024 };
 
 struct client {
     uint64_t vm_id;
@@ -35,7 +35,8 @@ struct client {
     struct loop_timer *watch_timer, *probe_timer, *due_timer;
     struct loop_defer *send;
     struct loop_timer *coalesce;
-    int64_t sent_us;   /* The last batch. */
+    int64_t sent_us;   /* The last batch ... */
+    size_t sent_bytes; /* ... and its length. */
     bool synced;       /* The kernel was read completely, once. */
     bool resync;       /* The session has not begun its BEGIN ... END yet. */
     uint64_t overruns; /* Of the last report. */
@@ -123,6 +124,17 @@ static void note_progress(struct client *c)
     c->synced = true;
 }
 
+static void schedule_send(struct client *c)
+{
+    const int wait_ms = c->sent_bytes < STREAM_BYTES ? COALESCE_MS : STREAM_MS;
+
+    if (loop_now_us() - c->sent_us >= wait_ms * 1000) {
+        loop_defer_schedule(c->send);
+    } else if (!loop_timer_is_set(c->coalesce)) {
+        loop_timer_once(c->coalesce, wait_ms);
+    }
+}
+
 static void watch(void *c_)
 {
     struct client *c = c_;
@@ -134,11 +146,7 @@ static void watch(void *c_)
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
     probe(c);
-    if (loop_now_us() - c->sent_us >= COALESCE_MS * 1000) {
-        loop_defer_schedule(c->send);
-    } else if (!loop_timer_is_set(c->coalesce)) {
-        loop_timer_once(c->coalesce, COALESCE_MS);
-    }
+    schedule_send(c);
 }
 
 static void coalesced(void *c_)
@@ -179,6 +187,7 @@ static bool put_batches(struct client *c)
         }
         int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
         c->sent_us = loop_now_us();
+        c->sent_bytes = c->records.len;
         if (error) {
             /* What is in the batch is marked as told: say everything again. */
             log_warn("a batch was not taken: %s", strerror(error));

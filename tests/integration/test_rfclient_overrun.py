@@ -54,8 +54,8 @@ def test_burst_fits_the_default_buffer(vm):
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_injected_enobufs_is_healed_by_a_dump(vm):
-    trace = ("strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=recvmsg",
-             "-e", "inject=recvmsg:error=ENOBUFS:when=40+25")
+    trace = ("strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=recvmmsg",
+             "-e", "inject=recvmmsg:error=ENOBUFS:when=40+25")
     vm.start(wrapper=trace)
     for i in range(100):
         vm.ip(f"route add 20.0.{i}.0/24 via 10.0.1.2")
