@@ -55,7 +55,6 @@ class Reference(OpenVSwitch):
 class Bed:
     def __init__(self):
         self.run_dir = f"/run/rfb{os.getpid()}"
-        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
         self.tools = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench"
         self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
         self.node = self.lab.topology.nodes[0]

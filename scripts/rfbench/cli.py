@@ -1,6 +1,7 @@
 """The command line of scripts/bench (which has built by now)."""
 
 import argparse
+import os
 import time
 
 from rflab.system import LabError
@@ -48,6 +49,7 @@ def main(argv):
     results = Results(judge=not options.quick)
     errors = []
     begun = time.monotonic()
+    os.environ["RF_STORE"] = "sqlite"  # The same on every machine.
     print(HEADER)
     for name in options.name or BENCHES:
         try:

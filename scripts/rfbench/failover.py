@@ -48,7 +48,6 @@ class Ring:
 
     def __init__(self, number, **daemon_options):
         self.run_dir = f"/run/rfo{os.getpid() % 100000}{number}"
-        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
         self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest2.json"))
         self.options = daemon_options
         self.topology = self.lab.topology

@@ -21,7 +21,6 @@ class Slow:
 
     def __init__(self, number, **rfproxy):
         self.run_dir = f"/run/rfpu{os.getpid() % 100000}{number}"
-        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
         self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
         self.rfproxy = rfproxy
         self.node = self.lab.topology.nodes[0]
