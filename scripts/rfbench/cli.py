@@ -51,12 +51,16 @@ def main(argv):
     begun = time.monotonic()
     os.environ["RF_STORE"] = "sqlite"  # The same on every machine.
     print(HEADER)
+    seconds = []
     for name in options.name or BENCHES:
+        since = time.monotonic()
         try:
             BENCHES[name](results, options.quick)
         except LabError as error:
             errors.append(name)
             print(f"{name}: {error}", flush=True)
+        seconds.append(f"{name} {time.monotonic() - since:.0f}")
+    print("seconds:", ", ".join(seconds))
     if options.json:
         results.write(options.json)
     if options.doc:
