@@ -69,6 +69,7 @@ class Ring:
             for _, function in self.lab.phases():
                 function()
             self.wait_settled()
+            wait_for("the hosts to reach each other", self._reachable, 30)
         except BaseException:
             self.__exit__()
             raise
@@ -93,6 +94,12 @@ class Ring:
         return (len(installed) == len(self.topology.links) and
                 set(states) == {"in sync"} and self._routed() and
                 clients["looking for alternates"] == "no"), seen
+
+    def _reachable(self):
+        """Ports must have been classed first: an edge is one that heard no LLDP."""
+        (netns, _), (_, address) = self.ends
+        done = self.lab.instance.run("ping", "-c1", "-W1", address, netns=netns, check=False)
+        return done.returncode == 0, done.stdout.strip()
 
     def _routed(self):
         """Both ends route to each other over the link itself."""
