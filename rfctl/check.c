@@ -2,34 +2,13 @@
 
 #include "rfctl.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/mapping.h"
+#include "files.h"
 #include "print.h"
-
-static bool read_file(const char *path, struct buf *out)
-{
-    FILE *f = fopen(path, "r");
-    size_t n = 1;
-
-    while (f && n > 0) {
-        buf_reserve(out, 65536);
-        n = fread(out->data + out->len, 1, 65536, f);
-        out->len += n;
-    }
-    if (!f || ferror(f)) {
-        fprintf(stderr, "rfctl: %s: %s\n", path, strerror(errno));
-        if (f) {
-            fclose(f);
-        }
-        return false;
-    }
-    fclose(f);
-    return true;
-}
 
 static void append_text(const bson_t *doc, const char *key, struct buf *out)
 {
@@ -41,8 +20,7 @@ static void append_text(const bson_t *doc, const char *key, struct buf *out)
     }
 }
 
-/* Both files as rfserver has them, in parts.  False: it does not answer. */
-static bool ask_mapping(const struct rfctl *ctl, struct buf *csv, struct buf *isl)
+bool ask_mapping(const struct rfctl *ctl, struct buf *csv, struct buf *isl)
 {
     char state[IPC_STATE_LEN], offset[32];
     const char *args[] = {offset};
@@ -93,7 +71,7 @@ int check_mapping(const struct rfctl *ctl, const char *path, const char *isl_pat
     struct mapping_diff diff;
     int status = 1;
 
-    if (read_file(path, &csv) && (!isl_path || read_file(isl_path, &isl))) {
+    if (file_read(path, &csv) && (!isl_path || file_read(isl_path, &isl))) {
         const struct mapping_file csv_file = {path, csv.data, csv.len};
         const struct mapping_file isl_file = {isl_path, isl.data, isl.len};
         if (!mapping_parse(&csv_file, isl_path ? &isl_file : NULL, &mapping, &faults)) {

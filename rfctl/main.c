@@ -32,9 +32,15 @@ static const char help[] =
     "curve\n"
     "  plane [closed|passthrough]       do routing packets stay in RFVS?  Changes it "
     "live\n"
+    "  plan                            rows, containers and addresses for ports that "
+    "have none\n"
+    "  plan --apply [PLAN]             makes them\n"
+    "  plan --revert                   takes back what the last --apply made\n"
     "  reload                          read the mapping file again\n\n"
     "A VM is a MAC, a vm_id, or the name of its container.  Exit status: 0 good, 1 an "
     "error, 2 \"why\" found something missing, 3 rfserver does not answer.";
+
+enum { KEY_APPLY = 0x1000, KEY_REVERT };
 
 static const struct argp_option argp_options[] = {
     {"server", 's', "ENDPOINT", 0,
@@ -46,11 +52,18 @@ static const struct argp_option argp_options[] = {
     {"curve-server", 'C', "NAME", 0, "over tcp://: rfserver's public key is NAME.key",
      0},
     {"json", 'j', NULL, 0, "print JSON", 0},
+    {"config", 'f', "FILE", 0,
+     "its section [rfctl] has plan-script, plan-dir; default $RF_CONFIG or "
+     "/etc/routeflow/routeflow.conf",
+     0},
+    {"apply", KEY_APPLY, NULL, 0, "with plan", 0},
+    {"revert", KEY_REVERT, NULL, 0, "with plan", 0},
     {0},
 };
 
 struct arguments {
     struct rfctl ctl;
+    enum plan_deed deed;
     const char *curve_own, *curve_server;
     const char *words[WIRE_MAX_STRS];
     unsigned n_words;
@@ -77,6 +90,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         a->ctl.json = true;
         return 0;
+    case 'f':
+        a->ctl.config = arg;
+        return 0;
+    case KEY_APPLY:
+        a->deed = PLAN_APPLY;
+        return 0;
+    case KEY_REVERT:
+        a->deed = PLAN_REVERT;
+        return 0;
     case 't':
         if (!parse_u64(arg, 10, 3600, &seconds) || !seconds) {
             argp_error(state, "--timeout takes seconds, 1 to 3600, not \"%s\"", arg);
@@ -99,9 +121,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Asks once.  On success the answer is in `body`, and *ret_doc reads it. */
-static int ask(const struct rfctl *ctl, const char *cmd, const char *const *args,
-               unsigned n, struct buf *body, bson_t *ret_doc)
+int ask(const struct rfctl *ctl, const char *cmd, const char *const *args, unsigned n,
+        struct buf *body, bson_t *ret_doc)
 {
     char state[IPC_STATE_LEN];
     int64_t status;
@@ -244,6 +265,10 @@ static int run(const struct arguments *a)
     const struct rfctl *ctl = &a->ctl;
     const char *cmd = a->words[0];
 
+    if (a->deed && strcmp(cmd, "plan")) {
+        fprintf(stderr, "rfctl: --apply and --revert go with plan\n");
+        return RFCTL_ERROR;
+    }
     if (!strcmp(cmd, "show")) {
         return run_show(ctl, a->words + 1, a->n_words - 1);
     }
@@ -255,6 +280,9 @@ static int run(const struct arguments *a)
     }
     if (!strcmp(cmd, "check") && (a->n_words == 2 || a->n_words == 3)) {
         return check_mapping(ctl, a->words[1], a->n_words == 3 ? a->words[2] : NULL);
+    }
+    if (!strcmp(cmd, "plan") && a->n_words <= (a->deed == PLAN_APPLY ? 2 : 1)) {
+        return plan_command(ctl, a->deed, a->n_words == 2 ? a->words[1] : NULL);
     }
     if (!strcmp(cmd, "keygen") && a->n_words == 2) {
         return keygen(a->words[1]);
@@ -276,7 +304,7 @@ int main(int argc, char **argv)
     static const struct argp argp = {argp_options,
                                      parse,
                                      "show WHAT|why VM PORT|why PREFIX|watch|check "
-                                     "FILE|keygen NAME|plane MODE|reload",
+                                     "FILE|keygen NAME|plane MODE|plan|reload",
                                      help,
                                      NULL,
                                      NULL,
@@ -284,6 +312,7 @@ int main(int argc, char **argv)
     struct arguments a = {
         .ctl = {.server = env_or("RF_SERVER", "ipc:///run/routeflow/rfserver.ipc"),
                 .events = env_or("RF_EVENTS", "ipc:///run/routeflow/events.ipc"),
+                .config = env_or("RF_CONFIG", "/etc/routeflow/routeflow.conf"),
                 .timeout_ms = 3000}};
 
     struct zcurve curve;

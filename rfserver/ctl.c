@@ -239,6 +239,7 @@ static const struct {
     {"mapping", ctl_mapping},
     {"reload", ctl_reload},
     {"plane", ctl_plane},
+    {"plan", ctl_plan},
 };
 
 /* "@1300" as last argument continues a table there. */

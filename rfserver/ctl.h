@@ -63,6 +63,6 @@ int ctl_error(struct ctl_request *, const char *format, ...)
 
 ctl_fn show_associations, show_links, show_ports, show_routes, show_neighbors;
 ctl_fn show_flows, show_datapaths, show_clients, show_events, show_status;
-ctl_fn ctl_why;
+ctl_fn ctl_why, ctl_plan;
 
 #endif

@@ -281,6 +281,7 @@ static void handle_dp_status(struct server *s, struct server_dp *dp,
         }
         journal_event(s, "datapath", "datapath 0x%016llx has %u ports, %u of them up",
                       (unsigned long long)dp->id, HASH_COUNT(dp->ports), n_up);
+        propose_datapath(s, dp);
     }
     if (m->leaks && (!dp->has_status || m->leaks != dp->status.leaks)) {
         journal_event(

@@ -36,6 +36,15 @@ static const struct option_spec option_table[] = {
      "closed: routing packets stay in RFVS; passthrough: they travel over the real "
      "links, as in the original RouteFlow",
      "closed", 0},
+    {"mapping-auto", NULL,
+     "rfctl plan proposes rows, containers and addresses for ports without a row", NULL,
+     0},
+    {"mapping-auto-links", "PREFIX:LENGTH", "for such links, networks of that length",
+     "10.128.0.0/16:30", 0},
+    {"mapping-auto-hosts", "PREFIX:LENGTH", "the same for edge ports",
+     "172.24.0.0/16:24", 0},
+    {"mapping-auto-loopbacks", "PREFIX", "for router ids and loopbacks",
+     "192.168.128.0/17", 0},
     {"classify-time", "TIME",
      "a port that heard no LLDP of ours for so long after coming up is an edge port",
      "3s", 0},
@@ -176,6 +185,10 @@ static void *server_start(struct daemon *daemon, const struct options *o)
     if (!options_ms(o, "hold-time", 0, 86400000, &s->config.hold_ms) ||
         !options_ms(o, "datapath-hold", 0, 86400000, &s->config.dp_hold_ms) ||
         !options_ms(o, "classify-time", 100, 3600000, &s->config.classify_ms)) {
+        server_destroy(s);
+        return NULL;
+    }
+    if (!propose_options(s, o)) {
         server_destroy(s);
         return NULL;
     }

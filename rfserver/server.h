@@ -18,6 +18,7 @@
  *     effects.c    carries out what the association table and the topology decide
  *     ports.c      how a port is treated: by LLDP, by the mapping file, by the plane
  *     config.c     the mapping file and its live reload
+ *     propose.c    rows for ports that have none, for rfctl plan
  *     journal.c    store, event history, log
  *     ctl.c        rfctl's questions; show.c, status.c and why.c answer them
  *
@@ -33,8 +34,10 @@
 #include "core/assoc.h"
 #include "core/isl.h"
 #include "core/mapping.h"
+#include "core/plan.h"
 #include "core/rib.h"
 #include "core/topology.h"
+#include "daemon/options.h"
 #include "ipc/server.h"
 #include "net/loop.h"
 #include "store/store.h"
@@ -237,6 +240,8 @@ struct server_config {
     int64_t hold_ms;    /* After a client, a proxy or rfvs is lost. */
     int64_t dp_hold_ms; /* After a switch's own connection is lost. */
     int64_t classify_ms;
+    bool mapping_auto;
+    struct plan_pools pools;
 };
 
 struct server {
@@ -439,6 +444,11 @@ struct config_watch;
 bool config_load(struct server *);
 void config_watch_start(struct server *);
 void config_watch_stop(struct server *);
+
+/* propose.c */
+bool propose_options(struct server *, const struct options *);
+/* A datapath has told of all its ports: says so when none has a row. */
+void propose_datapath(struct server *, const struct server_dp *);
 
 /* journal.c */
 void journal_event(struct server *, const char *kind, const char *format, ...)

@@ -191,6 +191,13 @@ static struct rib_verdict judge_neigh(const struct rib *rib, const struct rib_ho
     return v;
 }
 
+void rib_each_addr(const struct rib *rib, rib_addr_fn *fn, void *aux)
+{
+    for (const struct rib_addr *a = rib->addrs; a; a = a->hh.next) {
+        fn(aux, &(struct vm_addr){a->key.vm_port, a->key.addr});
+    }
+}
+
 void rib_each_neigh(const struct rib *rib, rib_neigh_fn *fn, void *aux)
 {
     for (const struct rib_host *h = rib->hosts; h; h = h->hh.next) {

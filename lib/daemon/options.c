@@ -228,6 +228,24 @@ enum options_result options_parse(const char *program, const char *doc,
     return OPTIONS_OK;
 }
 
+int options_load(const char *program, const char *path, const struct option_spec *table,
+                 struct options **ret)
+{
+    struct options *o = xcalloc(1, sizeof *o);
+
+    add_table(o, table);
+    int error = options_read_file(o, program, path);
+    if (error && error != ENOENT) {
+        if (error != EINVAL) { /* Else it has been told. */
+            fprintf(stderr, "%s: %s: %s\n", program, path, strerror(error));
+        }
+        options_destroy(o);
+        return error;
+    }
+    *ret = o;
+    return error;
+}
+
 /* Reading values. */
 
 const char *options_get(const struct options *o, const char *key)

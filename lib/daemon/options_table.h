@@ -17,7 +17,6 @@ enum options_result options_parse(const char *program, const char *doc,
                                   const char *config, const struct option_spec *own,
                                   const struct option_spec *common, int argc,
                                   char **argv, struct options **ret);
-void options_destroy(struct options *);
 
 /* For one key of the file; false after telling where and what is wrong. */
 bool options_set_from_file(struct options *, const char *path, unsigned line,

@@ -33,6 +33,7 @@ class Daemons:
         self.mapping = self.dir / "config" / "rfserver.csv"
         self.isl = self.dir / "config" / "rfisl.csv"
         self.config = self.dir / "config" / "routeflow.conf"
+        self.plan_script = self.dir / "config" / "plan-script"
 
     def program(self, name):
         return self.dir / "bin" / name
@@ -54,17 +55,37 @@ class Daemons:
             self.mapping.write_text(topology.mapping_text(), encoding="utf-8")
         self.isl.write_text(topology.inside_text(), encoding="utf-8")
         shutil.copy(CHECKOUT / "lxc" / "attach-ports", self.dir / "config")
+        self.plan_script.write_text(
+            f"#!/bin/sh\nexec {CHECKOUT}/scripts/plan-container --lab {self.dir} \"$@\"\n",
+            encoding="utf-8")
+        self.plan_script.chmod(0o755)
 
     def _make_curve_keys(self):
         """A key pair each for rfserver and every container; whose key is let in."""
-        def generate(name):
-            return self.instance.run(self.program("rfctl"), "keygen",
-                                     self.keys / name).stdout.strip()
-
-        generate("rfserver")
+        self._generate("rfserver")
         (self.keys / "allow").write_text(
-            "".join(f"{generate(node.vm)} {node.vm_id}\n"
+            "".join(f"{self._generate(node.vm)} {node.vm_id}\n"
                     for node in self.network.topology.nodes), encoding="ascii")
+
+    def _generate(self, name):
+        return self.instance.run(self.program("rfctl"), "keygen",
+                                 self.keys / name).stdout.strip()
+
+    def admit(self, node):
+        """A container more: its keys, and rfserver is to let it in."""
+        self.forbid(node)
+        with open(self.keys / "allow", "a", encoding="ascii") as allow:
+            allow.write(f"{self._generate(node.vm)} {node.vm_id}\n")
+        os.kill(self.pid("rfserver"), signal.SIGHUP)
+
+    def forbid(self, node):
+        allow = self.keys / "allow"
+        lines = allow.read_text(encoding="ascii").splitlines(True)
+        allow.write_text("".join(line for line in lines
+                                 if line.split()[1:] != [node.vm_id]), encoding="ascii")
+        for suffix in ("key", "secret"):
+            (self.keys / f"{node.vm}.{suffix}").unlink(missing_ok=True)
+        os.kill(self.pid("rfserver"), signal.SIGHUP)
 
     def install_keys(self, node, directory):
         """What the rfclient of a container needs, into its /etc/routeflow."""
@@ -83,7 +104,9 @@ class Daemons:
                          "events": f"ipc://{self.dir}/events.ipc",
                          "curve": self.keys / "rfserver",
                          "curve-allow": self.keys / "allow",
-                         "mapping": self.mapping, "isl": self.isl, "store": store},
+                         "mapping": self.mapping, "isl": self.isl, "store": store,
+                         "mapping-auto": "on"},
+            "rfctl": {"plan-script": self.plan_script, "plan-dir": self.dir / "plan"},
             "rfproxy": {"server": self.server, "ct-id": 0,
                         "listen": "ptcp:6653:127.0.0.1", "relay": self.relay,
                         "key-file": self.key},
@@ -149,8 +172,8 @@ class Daemons:
         return self.instance.owns(pid)
 
     def rfctl(self, *argv, check=True):
-        return self.instance.run(self.program("rfctl"), "--server", self.server, *argv,
-                                 check=check, timeout=30)
+        return self.instance.run(self.program("rfctl"), "--server", self.server,
+                                 "--config", self.config, *argv, check=check, timeout=60)
 
     def show(self, what):
         """`rfctl show WHAT --json` as an object."""

@@ -85,14 +85,17 @@ class Lab:
         self.ovs.add_rfvs(RFVS_CONTROLLER)
         self.ovs.add_switches(self.topology, PROXY_CONTROLLER)
 
+    def create_container(self, node):
+        self.containers.create(node)
+        files = self.containers.rootfs(node) / "etc/routeflow"
+        (files / "routeflow.conf").write_text(
+            config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
+        self.daemons.install_keys(node, files)
+
     def _containers(self):
         for node in self.topology.nodes:
-            self.containers.create(node)
-            files = self.containers.rootfs(node) / "etc/routeflow"
-            (files / "routeflow.conf").write_text(
-                config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
-            self.daemons.install_keys(node, files)
-        self.containers.start_all()
+            self.create_container(node)
+        self.containers.start_all(self.topology.nodes)
         self.ovs.check_ports(self.topology)
         names = [node.vm for node in self.topology.nodes]
         return " ".join(names if len(names) < 5 else [*names[:3], "...", names[-1]])

@@ -25,6 +25,7 @@ mount --bind "$2" opt/routeflow
 mount --rbind /dev dev
 mount -t proc proc proc
 for directory in run tmp var/tmp; do mount -t tmpfs tmpfs $directory; done
+hostname "$4"
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$3" container=light \
     chroot . /bin/bash /etc/routeflow/init
 """
@@ -34,16 +35,15 @@ class LightContainers(Containers):
     def netns(self, node):
         return f"{self.instance.netns}-{node.vm}"
 
-    def _config(self, node):
+    def config(self, node):
         return "# A network namespace: see rflab/light.py\n"
 
-    def start_all(self):
-        nodes = self.topology.nodes
+    def start_all(self, nodes):
         for node in nodes:
             self.network.add_netns(self.netns(node), ipv6=self.topology.ipv6)
         self.network.batch(self.instance.netns, [
             line for node in nodes for line in self._links(node)])
-        self._plug()
+        self._plug(nodes)
         for node in nodes:
             self._prepare(node)
             self._enter(node)
@@ -57,10 +57,9 @@ class LightContainers(Containers):
                    f"{port.vm_interface} address {port.mac} netns {ns}")
             yield f"link set {port.rfvs_interface} arp off up"
 
-    def _plug(self):
+    def _plug(self, nodes):
         self.ovs.add_ports(RFVS_BRIDGE, [(port.rfvs_interface, node.rfvs_base + port.number)
-                                         for node in self.topology.nodes
-                                         for port in node.ports])
+                                         for node in nodes for port in node.ports])
 
     def _prepare(self, node):
         address = f"{self.network.vm_address(node)}/{self.network.management.prefixlen}"
@@ -79,10 +78,11 @@ class LightContainers(Containers):
         self.instance.run("sh", "-ec", "\n".join(script), netns=self.netns(node))
 
     def _enter(self, node):
-        self.instance.spawn(node.vm, "unshare", "--mount", "--pid", "--fork",
+        self.instance.spawn(node.vm, "unshare", "--mount", "--uts", "--pid", "--fork",
                             "--kill-child", "--propagation", "private", "sh", "-c", ENTER,
                             "enter", self.rootfs(node), self.instance.dir / "bin",
-                            f"RF_LAB={self.instance.dir}", netns=self.netns(node))
+                            f"RF_LAB={self.instance.dir}", node.vm,
+                            netns=self.netns(node))
 
     def _init_pid(self, node):
         """The first process of the router, seen from outside."""
@@ -100,6 +100,13 @@ class LightContainers(Containers):
     def stop(self, node, kill=False):
         pid = int((self.instance.dir / "pid" / node.vm).read_text(encoding="ascii"))
         self.instance.kill_processes([pid])
+
+    def destroy(self, node):
+        self.stop(node)
+        self.instance.run("ip", "netns", "del", self.netns(node), check=False)
+
+    def plug(self, node, ports, rfvs_port):
+        self._plug_into(self.netns(node), ports, rfvs_port)
 
     def command(self, node, *argv):
         """The command line that runs argv in such a router."""

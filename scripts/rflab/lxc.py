@@ -62,7 +62,8 @@ class Containers:
                 self._suite_file(root / "etc" / directory / name, text, user)
         (root / "etc/routeflow/daemons").write_text(
             " ".join(suite.daemons(self.topology)) + "\n", encoding="utf-8")
-        (self.path / node.vm / "config").write_text(self._config(node), encoding="utf-8")
+        self.instance.manifest.note("cgroup", self.cgroup(node))
+        (self.path / node.vm / "config").write_text(self.config(node), encoding="utf-8")
 
     @staticmethod
     def _suite_file(path, text, user):
@@ -75,21 +76,27 @@ class Containers:
         os.chown(path, account.pw_uid, account.pw_gid)
         os.chown(path.parent, account.pw_uid, account.pw_gid)
 
-    def _config(self, node):
-        cgroup = f"rf-{self.instance.name}-{node.vm}"
-        self.instance.manifest.note("cgroup", cgroup)
+    def cgroup(self, node):
+        return f"rf-{self.instance.name}-{node.vm}"
+
+    def interface(self, port):
+        """The lines of a container's configuration about one port."""
+        prefix = f"lxc.net.{port.number}"
+        lines = [f"{prefix}.type = veth", f"{prefix}.name = {port.vm_interface}",
+                 f"{prefix}.veth.pair = {port.rfvs_interface}",
+                 f"{prefix}.hwaddr = {port.mac}"]
+        if not self.topology.routing:
+            lines.append(f"{prefix}.ipv4.address = {port.address}")
+        return lines
+
+    def config(self, node):
         interfaces, ports = [], []
         for port in node.ports:
-            prefix = f"lxc.net.{port.number}"
-            interfaces += [f"{prefix}.type = veth", f"{prefix}.name = {port.vm_interface}",
-                           f"{prefix}.veth.pair = {port.rfvs_interface}",
-                           f"{prefix}.hwaddr = {port.mac}"]
-            if not self.topology.routing:
-                interfaces.append(f"{prefix}.ipv4.address = {port.address}")
+            interfaces += self.interface(port)
             ports.append(f"{port.rfvs_interface}:{node.rfvs_base + port.number}")
         management = self.network.management
         values = {
-            "VM": node.vm, "ROOTFS": self.rootfs(node), "CGROUP": cgroup,
+            "VM": node.vm, "ROOTFS": self.rootfs(node), "CGROUP": self.cgroup(node),
             "MARK": f"{MARK}={self.instance.dir}", "BIN": self.instance.dir / "bin",
             "NO_IPV6": 0 if self.topology.ipv6 else 1, "BRIDGE": MANAGEMENT_BRIDGE,
             "ETH0_MAC": bytes.fromhex(node.vm_id).hex(":"),
@@ -103,9 +110,9 @@ class Containers:
             text = text.replace(f"@{key}@", str(value))
         return text
 
-    def start_all(self):
+    def start_all(self, nodes):
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self.start, self.topology.nodes))
+            list(pool.map(self.start, nodes))
 
     def start(self, node):
         log = self.instance.dir / "log" / f"lxc-{node.vm}.log"
@@ -123,6 +130,25 @@ class Containers:
                           *(["-k"] if kill else ["-t", "5"]), check=False,
                           netns=self.instance.netns)
 
+    def destroy(self, node):
+        """Ends it for good; its folder and its ports of RFVS are left."""
+        self.stop(node, kill=True)
+
+    def plug(self, node, ports, rfvs_port):
+        """Interfaces more for a container that runs; rfvs_port(port) is a number."""
+        pid = self.instance.run("lxc-info", "-P", self.path, "-n", node.vm, "-p", "-H",
+                                netns=self.instance.netns).stdout.strip()
+        self._plug_into(pid, ports, rfvs_port)
+
+    def _plug_into(self, netns, ports, rfvs_port):
+        self.network.batch(self.instance.netns, [
+            line for port in ports for line in (
+                f"link add {port.rfvs_interface} type veth peer name {port.vm_interface} "
+                f"address {port.mac} netns {netns}",
+                f"link set {port.rfvs_interface} arp off up")])
+        self.ovs.add_ports(RFVS_BRIDGE, [(port.rfvs_interface, rfvs_port(port))
+                                         for port in ports])
+
     def command(self, node, *argv):
         """The command line that runs argv inside a container."""
         return self.instance.inside(self.instance.netns, "lxc-attach", "-P", self.path,
@@ -135,10 +161,14 @@ class Containers:
 def remove_cgroups(instance):
     """Empty control groups stay behind when LXC's monitor was killed."""
     for name in instance.manifest.names("cgroup"):
-        root = Path("/sys/fs/cgroup")
-        for top in [*root.glob(f"{name}*"), *root.glob(f"*/{name}*")]:
-            for directory, _, _ in os.walk(top, topdown=False):
-                try:
-                    os.rmdir(directory)
-                except OSError:
-                    pass
+        remove_cgroup(name)
+
+
+def remove_cgroup(name):
+    root = Path("/sys/fs/cgroup")
+    for top in [*root.glob(f"{name}*"), *root.glob(f"*/{name}*")]:
+        for directory, _, _ in os.walk(top, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass

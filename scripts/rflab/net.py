@@ -71,7 +71,7 @@ class Network:
         return self.management.network_address + 1
 
     def vm_address(self, node):
-        return self.management.network_address + 10 + self.topology.nodes.index(node)
+        return self.management.network_address + 10 + node.index
 
     def host_netns(self, host):
         return f"{self.instance.netns}-{host.name}"

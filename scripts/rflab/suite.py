@@ -42,15 +42,21 @@ def _text(lines):
 
 
 def _zebra(node):
-    lines = [f"hostname {node.vm}", "log file /var/log/routing/zebra.log", "!"]
-    for port in node.ports:
-        lines.append(f"interface {port.vm_interface}")
-        lines += [f" {_word(a)} address {a}" for a in port.addresses] + ["!"]
+    lines = [f"hostname {node.vm}", "log file /var/log/routing/zebra.log", "!",
+             *zebra_interfaces(node.ports)]
     if node.loopbacks:
         lines.append("interface lo")
         lines += [f" {_word(a)} address {a}/{a.max_prefixlen}" for a in node.loopbacks]
         lines.append("!")
     return _text(lines)
+
+
+def zebra_interfaces(ports):
+    lines = []
+    for port in ports:
+        lines.append(f"interface {port.vm_interface}")
+        lines += [f" {_word(a)} address {a}" for a in port.addresses] + ["!"]
+    return lines
 
 
 def _word(address):
@@ -64,24 +70,33 @@ def _zebra_frr():
 
 
 def _ospfd(node, routing):
-    lines = [f"hostname {node.vm}", "log file /var/log/routing/ospfd.log", "!"]
-    for port in node.ports:
+    lines = [f"hostname {node.vm}", "log file /var/log/routing/ospfd.log", "!",
+             *ospfd_interfaces(node.ports, routing)]
+    # With BGP above it, OSPF leaves the hosts' networks to BGP.
+    ibgp = routing["protocol"] == "ibgp"
+    ports = [port for port in node.ports if port.peer or not ibgp]
+    lines += ["router ospf", f" ospf router-id {protocols.router_id(node)}",
+              " timers throttle spf 0 1 500", *ospfd_networks(ports)]
+    lines += [f" network {a}/32 area 0" for a in node.loopbacks if a.version == 4]
+    return _text(lines + ["!"])
+
+
+def ospfd_interfaces(ports, routing):
+    lines = []
+    for port in ports:
         lines.append(f"interface {port.vm_interface}")
         if port.peer:
             lines += [" ip ospf network point-to-point",
                       f" ip ospf hello-interval {routing['hello']}",
                       f" ip ospf dead-interval {routing['dead']}"]
         lines += [f" ip ospf cost {port.cost}", "!"]
-    # With BGP above it, OSPF leaves the hosts' networks to BGP.
-    ibgp = routing["protocol"] == "ibgp"
-    ports = [port for port in node.ports if port.peer or not ibgp]
-    lines += ["router ospf", f" ospf router-id {protocols.router_id(node)}",
-              " timers throttle spf 0 1 500"]
-    lines += [f" passive-interface {port.vm_interface}" for port in ports
-              if not port.peer]
-    lines += [f" network {port.address.network} area 0" for port in ports]
-    lines += [f" network {a}/32 area 0" for a in node.loopbacks if a.version == 4]
-    return _text(lines + ["!"])
+    return lines
+
+
+def ospfd_networks(ports):
+    return [f" passive-interface {port.vm_interface}" for port in ports
+            if not port.peer] + [f" network {port.address.network} area 0"
+                                 for port in ports]
 
 
 def _ospfd_frr(node):

@@ -126,6 +126,7 @@ class Node:
     vm: str
     vm_id: str  # 12 hex digits
     ports: list = field(default_factory=list)
+    index: int = 0  # Among the lab's containers: its management address.
     rfvs_base: int = 0  # Port N of this node is port rfvs_base + N of RFVS.
     label: str = ""
     loopbacks: list = field(default_factory=list)  # Addresses; at most one a family.
@@ -307,7 +308,8 @@ def _build(document):
         parallel[ends] = parallel.get(ends, 0) + 1
         links.append(Link(a, b, parallel[ends]))
     base = 0
-    for node in nodes:
+    for index, node in enumerate(nodes):
+        node.index = index
         node.rfvs_base = base
         base += len(node.ports)
     return Topology(document["name"], document.get("about", ""), document.get("routing"),

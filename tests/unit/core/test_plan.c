@@ -528,59 +528,6 @@ START_TEST(pools_are_parsed_with_care)
 }
 END_TEST
 
-static void check_rows(const char *file, const char *rows, const char *with)
-{
-    struct buf out = {.len = 0}, back = {.len = 0}, missing = {.len = 0};
-
-    plan_rows_append(file, strlen(file), rows, &out);
-    ck_assert_str_eq(buf_cstr(&out), with);
-    plan_rows_remove(out.data, out.len, rows, &back, &missing);
-    ck_assert_uint_eq(missing.len, 0);
-    ck_assert_int_eq(strncmp(buf_cstr(&back), file, strlen(file)), 0);
-    buf_uninit(&out);
-    buf_uninit(&back);
-    buf_uninit(&missing);
-}
-
-START_TEST(rows_are_appended_and_the_rest_stays_octet_by_octet)
-{
-    check_rows("a\n# b\n", "x\ny\n", "a\n# b\nx\ny\n");
-    check_rows("a\r\nb\r\n", "x\ny\n", "a\r\nb\r\nx\r\ny\r\n");
-    check_rows("a\nb", "x\n", "a\nb\nx\n");
-    check_rows("", "x\n", "x\n");
-}
-END_TEST
-
-START_TEST(rows_are_taken_out_wherever_they_are_now)
-{
-    const char *file = "y\nx\nx\nnew\r\ny\n x\nlast";
-    struct buf out = {.len = 0}, missing = {.len = 0};
-
-    plan_rows_remove(file, strlen(file), "x\ny\nz\n", &out, &missing);
-    ck_assert_str_eq(buf_cstr(&out), "y\nx\nnew\r\n x\nlast");
-    ck_assert_str_eq(buf_cstr(&missing), "z\n");
-    buf_uninit(&out);
-    buf_uninit(&missing);
-}
-END_TEST
-
-START_TEST(rows_are_shown_as_a_unified_diff)
-{
-    const char *file = "1\n2\n3\n4\n5\n";
-    struct buf out = {.len = 0};
-
-    plan_rows_diff("f.csv", file, strlen(file), "x\ny\n", &out);
-    ck_assert_str_eq(buf_cstr(&out), "--- f.csv\n+++ f.csv\n@@ -3,3 +3,5 @@\n"
-                                     " 3\n 4\n 5\n+x\n+y\n");
-    buf_clear(&out);
-    plan_rows_diff("f.csv", file, strlen(file), "", &out);
-    ck_assert_uint_eq(out.len, 0);
-    plan_rows_diff("f.csv", "", 0, "x\n", &out);
-    ck_assert_str_eq(buf_cstr(&out), "--- f.csv\n+++ f.csv\n@@ -0,0 +1,1 @@\n+x\n");
-    buf_uninit(&out);
-}
-END_TEST
-
 START_TEST(a_plan_as_rows_fits_the_mapping)
 {
     struct buf rows = {.len = 0}, faults = {.len = 0}, out = {.len = 0};
@@ -626,6 +573,4 @@ UNIT_MAIN("core/plan", network_whose_ports_all_have_rows_gives_an_empty_plan,
           switch_that_left_is_in_no_plan_and_its_rows_stay_taken,
           container_left_over_from_a_plan_taken_back_does_not_change_the_next,
           pools_that_are_used_up_are_all_named, pools_are_parsed_with_care,
-          rows_are_appended_and_the_rest_stays_octet_by_octet,
-          rows_are_taken_out_wherever_they_are_now, rows_are_shown_as_a_unified_diff,
           a_plan_as_rows_fits_the_mapping)

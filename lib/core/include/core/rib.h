@@ -153,6 +153,9 @@ struct rib_neigh_info {
 typedef void rib_neigh_fn(void *aux, const struct rib_neigh_info *);
 void rib_each_neigh(const struct rib *, rib_neigh_fn *, void *aux);
 
+typedef void rib_addr_fn(void *aux, const struct vm_addr *);
+void rib_each_addr(const struct rib *, rib_addr_fn *, void *aux);
+
 /* Gateways of routes that are on a usable port and unresolved. */
 typedef void rib_hop_fn(void *aux, uint32_t vm_port, const struct ip_addr *gateway);
 void rib_each_unresolved(const struct rib *, rib_hop_fn *, void *aux);

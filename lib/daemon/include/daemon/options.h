@@ -26,6 +26,14 @@ struct option_spec {
 /* Values are text; the daemon's start function checks their meaning. */
 struct options;
 
+/* For a program that is no daemon: the defaults of a table up to a NULL key, and what
+ * the INI file says in the section of `program`.  0; ENOENT: there is no such file,
+ * *ret has the defaults; any other errno after telling what is wrong, *ret is
+ * untouched. */
+int options_load(const char *program, const char *path, const struct option_spec *,
+                 struct options **ret);
+void options_destroy(struct options *);
+
 /* NULL if unset.  The key must be in the table (or one of the common options, see
  * daemon/daemon.h).  The text lives as long as the options. */
 const char *options_get(const struct options *, const char *key);
