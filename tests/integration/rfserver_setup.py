@@ -69,7 +69,8 @@ class Server:
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
-            argv = [str(RFSERVER)] + [f"--{k}={v}" for k, v in self.options.items()]
+            argv = [str(RFSERVER)] + [f"--{k}" if v is True else f"--{k}={v}"
+                                      for k, v in self.options.items()]
             self.process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL)
         if wait:
             deadline = time.monotonic() + 10

@@ -112,6 +112,13 @@ def test_new_switch_is_proposed_made_and_taken_back(lab_of, light):
                               "172.24.0.0/24").stdout
     assert hops.count("nexthop") == 2, hops
 
+    # The interfaces that the neighbour got are there after a restart, too.
+    if not light:
+        lab.containers.stop(lab.topology.nodes[1], kill=True)
+        lab.containers.start(lab.topology.nodes[1])
+        until_pings(lab, hosts[0][0], hosts[1][1])
+        until_pings(lab, host3, hosts[0][1])
+
     print(rfctl("plan", "--revert").stdout)
     assert state_of(lab) == before, "not all is as it was"
     wait_for("the interfaces to leave", lambda: (interfaces(lab) == ports_before,
