@@ -168,7 +168,7 @@ static uint64_t plan_id(const struct plan *plan)
         buf_printf(&text, "%s %s\n", plan->routers[i].name,
                    ip_format(&plan->routers[i].router_id, addr));
     }
-    const uint64_t id = hash_bytes(text.data, text.len, 1) & 0xffffffff;
+    const uint64_t id = hash_bytes(buf_cstr(&text), text.len, 1) & 0xffffffff;
     buf_uninit(&text);
     return id;
 }

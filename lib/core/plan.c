@@ -359,7 +359,9 @@ static void group_ports(struct planner *p)
     struct plan *plan = &p->plan;
 
     drop_unchanged(plan);
-    qsort(plan->ports, plan->n_ports, sizeof *plan->ports, plan_port_compare);
+    if (plan->n_ports) {
+        qsort(plan->ports, plan->n_ports, sizeof *plan->ports, plan_port_compare);
+    }
     plan->routers = xcalloc(plan->n_ports + 1, sizeof *plan->routers);
     for (size_t i = 0; i < plan->n_ports; i++) {
         const uint64_t vm_id = plan->ports[i].vm.vm_id;

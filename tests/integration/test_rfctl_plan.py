@@ -47,9 +47,11 @@ class Machine:
     def until_proposed(self, *names):
         """Until exactly these containers are proposed."""
         def good():
-            found = json.loads(self.plan("--json")[1] or '{"routers": []}')
-            return [r["name"] for r in found["routers"]] == list(names), found
-        self.net.bus.until(f"{names} in the plan", good, 10)
+            _, out, err = self.plan("--json")
+            found = json.loads(out or '{"routers": []}')
+            seen = [r["name"] for r in found["routers"]]
+            return seen == list(names), (seen[:9], err[-3000:])
+        self.net.bus.until(f"{len(names)} containers in the plan", good, 10)
         return json.loads(self.plan("--json")[1])
 
     def backups(self):
