@@ -36,7 +36,7 @@ static const char help[] =
     "have none\n"
     "  plan --apply [PLAN]             makes them\n"
     "  plan --revert                   takes back what the last --apply made\n"
-    "  reload                          read the mapping file again\n\n"
+    "  reload                          read the mapping file and the keys again\n\n"
     "A VM is a MAC, a vm_id, or the name of its container.  Exit status: 0 good, 1 an "
     "error, 2 \"why\" found something missing, 3 rfserver does not answer.";
 

@@ -386,6 +386,7 @@ static int revert(struct deed *d)
     if (!unmake(d, d->n_files) || !folder_remove(d->folder)) {
         return RFCTL_ERROR;
     }
+    reload(d->ctl); /* Keys of containers that are no more. */
     printf("%zu containers as they were before\n", d->n_files);
     return RFCTL_OK;
 }

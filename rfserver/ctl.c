@@ -211,6 +211,11 @@ static int ctl_plane(struct ctl_request *r)
 
 static int ctl_reload(struct ctl_request *r)
 {
+    char error[ZCURVE_ERR_LEN];
+
+    if (r->server->auth && zauth_reload(r->server->auth, error)) {
+        return ctl_error(r, "%s; the keys in force stay", error);
+    }
     if (!config_load(r->server)) {
         return ctl_error(r, "%s; the mapping in force stays as it is",
                          r->server->mapping_error);

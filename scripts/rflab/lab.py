@@ -27,6 +27,7 @@ class Lab:
             instance, self.network, self.ovs)
         self.daemons = Daemons(instance, self.network)
         self.state = {}
+        self.first_index = len(topology.nodes)  # Of a container that is made later.
 
     @classmethod
     def opened(cls, run_dir):
@@ -40,6 +41,10 @@ class Lab:
                   state["management"])
         lab.state = state
         return lab
+
+    def present_nodes(self, name):
+        """Those of the topology, of which one may be meant."""
+        return self.topology.nodes
 
     def save(self, **values):
         self.state.update(values)
@@ -86,11 +91,7 @@ class Lab:
         self.ovs.add_switches(self.topology, PROXY_CONTROLLER)
 
     def create_container(self, node):
-        self.containers.create(node)
-        files = self.containers.rootfs(node) / "etc/routeflow"
-        (files / "routeflow.conf").write_text(
-            config_text(self.daemons.rfclient_options(node)), encoding="utf-8")
-        self.daemons.install_keys(node, files)
+        write_container(self.containers, self.daemons, node)
 
     def _containers(self):
         for node in self.topology.nodes:
@@ -99,6 +100,15 @@ class Lab:
         self.ovs.check_ports(self.topology)
         names = [node.vm for node in self.topology.nodes]
         return " ".join(names if len(names) < 5 else [*names[:3], "...", names[-1]])
+
+
+def write_container(containers, daemons, node):
+    """All files of a container, which can then be started."""
+    containers.create(node)
+    files = containers.rootfs(node) / "etc/routeflow"
+    (files / "routeflow.conf").write_text(
+        config_text(daemons.rfclient_options(node)), encoding="utf-8")
+    daemons.install_keys(node, files)
 
 
 def create(run_dir, topology):

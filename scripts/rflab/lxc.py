@@ -26,6 +26,8 @@ class Containers:
         self.ovs = ovs
         self.topology = network.topology
         self.path = instance.dir / "lxc"
+        self.bridge = MANAGEMENT_BRIDGE
+        self.rfvs = RFVS_BRIDGE
 
     def rootfs(self, node):
         return self.path / node.vm / "rootfs"
@@ -98,12 +100,12 @@ class Containers:
         values = {
             "VM": node.vm, "ROOTFS": self.rootfs(node), "CGROUP": self.cgroup(node),
             "MARK": f"{MARK}={self.instance.dir}", "BIN": self.instance.dir / "bin",
-            "NO_IPV6": 0 if self.topology.ipv6 else 1, "BRIDGE": MANAGEMENT_BRIDGE,
+            "NO_IPV6": 0 if self.topology.ipv6 else 1, "BRIDGE": self.bridge,
             "ETH0_MAC": bytes.fromhex(node.vm_id).hex(":"),
             "ETH0_ADDRESS": f"{self.network.vm_address(node)}/{management.prefixlen}",
             "INTERFACES": "\n".join(interfaces),
             "HOOK": self.instance.dir / "config" / "attach-ports",
-            "OVSDB": self.instance.dir / "ovs" / "db.sock", "RFVS": RFVS_BRIDGE,
+            "OVSDB": self.ovs.socket, "RFVS": self.rfvs,
             "RFVS_PORTS": " ".join(ports)}
         text = (CHECKOUT / "lxc/rfvm.conf.in").read_text(encoding="utf-8")
         for key, value in values.items():
@@ -146,7 +148,7 @@ class Containers:
                 f"link add {port.rfvs_interface} type veth peer name {port.vm_interface} "
                 f"address {port.mac} netns {netns}",
                 f"link set {port.rfvs_interface} arp off up")])
-        self.ovs.add_ports(RFVS_BRIDGE, [(port.rfvs_interface, rfvs_port(port))
+        self.ovs.add_ports(self.rfvs, [(port.rfvs_interface, rfvs_port(port))
                                          for port in ports])
 
     def command(self, node, *argv):

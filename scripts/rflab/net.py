@@ -117,7 +117,8 @@ class Network:
                               netns=self.host_netns(host))
 
     def batch(self, netns, lines):
-        self.instance.run("ip", "-n", netns, "-batch", "-", stdin="\n".join(lines) + "\n")
+        self.instance.run("ip", *(["-n", netns] if netns else []), "-batch", "-",
+                          stdin="\n".join(lines) + "\n")
 
     def _management(self):
         """The bridge is in the lab; one veth leads from it to the host."""

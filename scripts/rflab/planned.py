@@ -17,8 +17,9 @@ from pathlib import Path
 from . import lab as labs
 from . import suite
 from .lxc import remove_cgroup
-from .system import LabError, run as run_command
-from .topology import RFVS_BRIDGE, Node, Port, Switch, port_mac
+from .site import Site
+from .system import LabError
+from .topology import Node, Port, Switch, port_mac
 
 
 def port_of(node, p):
@@ -66,17 +67,18 @@ class Planned:
                     loopbacks=[ipaddress.IPv4Address(self.document["router_id"])])
 
     def _present_node(self):
-        for node in self.lab.topology.nodes:
+        for node in self.lab.present_nodes(self.document["name"]):
             if int(node.vm_id, 16) == int(self.document["vm_id"], 16):
                 return node
         for name, known in self._planned().items():
             if known["vm_id"] == self.document["vm_id"]:
                 return Node(name, 0, 0, name, **known)
-        raise LabError(f"no container of this lab has vm_id {self.document['vm_id']}")
+        raise LabError(f"there is no container {self.document['name']} with vm_id "
+                       f"{self.document['vm_id']}")
 
     def _free_index(self):
         used = [known["index"] for known in self._planned().values()]
-        first = len(self.lab.topology.nodes)
+        first = self.lab.first_index
         return next(i for i in range(first, first + 1000) if i not in used)
 
     def _free_rfvs_base(self):
@@ -115,7 +117,8 @@ class Planned:
                      *suite.ospfd_networks(self.new_addresses), "!"]
         blocks = {self._etc() / suite_name / name: lines
                   for suite_name in ("frr", "quagga")
-                  for name, lines in (("zebra.conf", zebra), ("ospfd.conf", ospfd))}
+                  for name, lines in (("zebra.conf", zebra), ("ospfd.conf", ospfd),
+                                      ("frr.conf", zebra + ospfd))}
         if not self.lab.topology.light and self.new_interfaces:
             blocks[self._config()] = self._config_block()
         return {path: "".join(f"{line}\n" for line in lines)
@@ -179,7 +182,7 @@ class Planned:
     def _unplug(self, ports):
         argv = []
         for port in ports:
-            argv += ["--", "--if-exists", "del-port", RFVS_BRIDGE, port.rfvs_interface]
+            argv += ["--", "--if-exists", "del-port", self.containers.rfvs, port.rfvs_interface]
         if argv:
             self.lab.ovs.vsctl(*argv)
 
@@ -229,8 +232,8 @@ class Planned:
                         check=False)
         self._unplug(self.new_interfaces)
         for port in self.new_interfaces:
-            run_command(["ip", "-n", self.lab.instance.netns, "link", "del",
-                         port.rfvs_interface], check=False)
+            self.lab.instance.run("ip", "link", "del", port.rfvs_interface, check=False,
+                                  netns=self.lab.instance.netns)
             self._vtysh([f"no interface {port.vm_interface}"], check=False)
 
     def make(self):
@@ -242,11 +245,13 @@ class Planned:
 
 def run(words):
     try:
-        if len(words) != 4 or words[0] != "--lab" or words[2] not in ("show", "make",
-                                                                      "unmake"):
-            raise LabError("usage: plan-container --lab FOLDER show|make|unmake FILE")
+        if len(words) != 4 or words[0] not in ("--lab", "--site") \
+                or words[2] not in ("show", "make", "unmake"):
+            raise LabError("usage: plan-container --lab FOLDER|--site FILE "
+                           "show|make|unmake FILE")
         document = json.loads(Path(words[3]).read_text(encoding="utf-8"))
-        getattr(Planned(labs.Lab.opened(words[1]), document), words[2])()
+        where = labs.Lab.opened(words[1]) if words[0] == "--lab" else Site(words[1])
+        getattr(Planned(where, document), words[2])()
         return 0
     except LabError as error:
         print(f"plan-container: {error}", file=sys.stderr)

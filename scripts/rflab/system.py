@@ -147,6 +147,8 @@ class Instance:
 
     def inside(self, netns, *argv):
         """The command line that runs argv in a network namespace, and only that."""
+        if not netns:
+            return [*map(str, argv)]
         return ["nsenter", f"--net=/run/netns/{netns}", "--", *map(str, argv)]
 
     def run(self, *argv, netns=None, **options):

@@ -8,8 +8,10 @@ import pytest
 
 from rflab import plan as labplan
 from rflab import shapes, topology
-from rflab.daemons import PROXY_CONTROLLER
-from rflab.system import wait_for
+from rflab.daemons import PROXY_CONTROLLER, SERVER_PORT
+from rflab.net import MANAGEMENT_BRIDGE
+from rflab.system import CHECKOUT, wait_for
+from rflab.topology import RFVS_BRIDGE
 
 CABLES = [("n2.8", "n3.1"), ("n2.9", "n3.2")]
 HOST_PORT = "n3.5"
@@ -72,9 +74,36 @@ def until_pings(lab, netns, address):
     wait_for(f"{netns} to reach {address}", lambda: ping(lab, netns, address), 20)
 
 
-@pytest.mark.parametrize("light", [True, False], ids=["light", "lxc"])
-def test_new_switch_is_proposed_made_and_taken_back(lab_of, light):
+def as_a_site(lab):
+    """The script is told of this network as of one that an operator has put together."""
+    folder = lab.instance.dir / "site"
+    folder.mkdir()
+    (folder / "routeflow.conf").write_text(f"""
+        [plan-container]
+        lxc-path = {lab.containers.path}
+        folder = {folder}
+        programs = {lab.daemons.program("rfctl").parent.resolve()}
+        bridge = {MANAGEMENT_BRIDGE}
+        management = {lab.network.server_address}/{lab.network.management.prefixlen}
+        server = tcp://{lab.network.server_address}:{SERVER_PORT}
+        ovsdb = {lab.ovs.socket}
+        rfvs = {RFVS_BRIDGE}
+        key-file = {lab.daemons.key}
+        curve-server = {lab.daemons.keys}/rfserver
+        curve-allow = {lab.daemons.keys}/allow
+        """.replace("        ", ""), encoding="utf-8")
+    lab.daemons.plan_script.write_text(
+        f"#!/bin/sh\nexec nsenter --net=/run/netns/{lab.instance.netns} -- "
+        f"{CHECKOUT}/scripts/plan-container --site {folder}/routeflow.conf \"$@\"\n",
+        encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["light", "lxc", "site"])
+def test_new_switch_is_proposed_made_and_taken_back(lab_of, kind):
+    light = kind == "light"
     lab = lab_of(topology.parse(labplan.document(shapes.parse("line:2"), light=light)))
+    if kind == "site":
+        as_a_site(lab)
     rfctl = lab.daemons.rfctl
     assert rfctl("plan").stdout == "nothing to propose\n"
     assert rfctl("plan", "--revert", check=False).returncode == 1
