@@ -312,7 +312,7 @@ int main(int argc, char **argv)
     struct arguments a = {
         .ctl = {.server = env_or("RF_SERVER", "ipc:///run/routeflow/rfserver.ipc"),
                 .events = env_or("RF_EVENTS", "ipc:///run/routeflow/events.ipc"),
-                .config = env_or("RF_CONFIG", "/etc/routeflow/routeflow.conf"),
+                .config = env_or("RF_CONFIG", RFCTL_CONFIG),
                 .timeout_ms = 3000}};
 
     struct zcurve curve;

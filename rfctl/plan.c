@@ -25,7 +25,12 @@ struct options *plan_options(const struct rfctl *ctl)
 {
     struct options *o = NULL;
 
-    options_load("rfctl", ctl->config, option_table, &o);
+    if (options_load("rfctl", ctl->config, option_table, &o) == ENOENT &&
+        strcmp(ctl->config, RFCTL_CONFIG)) {
+        fprintf(stderr, "rfctl: %s: %s\n", ctl->config, strerror(ENOENT));
+        options_destroy(o);
+        return NULL;
+    }
     return o;
 }
 

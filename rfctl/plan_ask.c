@@ -61,8 +61,14 @@ static bool take_row(const bson_iter_t *row, struct plan *plan)
     struct plan_router router = {.create = number_of(row, "create"),
                                  .first = plan->n_ports};
 
-    if (!name_is_good(name) || !id_of(row, "vm_id", &router.vm_id) ||
-        !id_of(row, "dp_id", &port.dp.dp_id) ||
+    if (!name_is_good(name)) {
+        fprintf(stderr,
+                "rfctl: the container with vm_id %s has a name that is not made of "
+                "letters, digits, '.', '_' and '-'\n",
+                text_of(row, "vm_id"));
+        return false;
+    }
+    if (!id_of(row, "vm_id", &router.vm_id) || !id_of(row, "dp_id", &port.dp.dp_id) ||
         !id_of(row, "peer_dp_id", &port.peer.dp_id) ||
         !prefix_parse(text_of(row, "address"), &port.addr) ||
         (router.create && !ip_parse(router_id, &router.router_id))) {

@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "ipc/client.h"
 
+#define RFCTL_CONFIG "/etc/routeflow/routeflow.conf" /* Need not be there. */
+
 struct rfctl {
     const char *server; /* Endpoint. */
     const char *events;

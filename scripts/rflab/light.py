@@ -102,7 +102,8 @@ class LightContainers(Containers):
         self.instance.kill_processes([pid])
 
     def destroy(self, node):
-        self.stop(node)
+        if (self.instance.dir / "pid" / node.vm).exists():
+            self.stop(node)
         self.instance.run("ip", "netns", "del", self.netns(node), check=False)
 
     def plug(self, node, ports, rfvs_port):

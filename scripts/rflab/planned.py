@@ -34,9 +34,10 @@ def port_of(node, p):
 
 
 class Planned:
-    def __init__(self, lab, document):
+    def __init__(self, lab, document, file):
         self.lab = lab
         self.document = document
+        self.file = str(file)  # One for each time that it is applied.
         self.containers = lab.containers
         if (lab.topology.routing or {}).get("protocol") != "ospf":
             raise LabError("containers are made for OSPF only, and this lab has "
@@ -158,18 +159,18 @@ class Planned:
 
     # A new container.
 
-    def create(self):
+    def _require_no_container(self):
         if (self.containers.path / self.node.vm).exists():
             raise LabError(f"a container {self.node.vm} exists already, in "
                            f"{self.containers.path}")
+
+    def create(self):
         self._remember(True)
         self.lab.daemons.admit(self.node)
         self.lab.create_container(self.node)
         self.containers.start_all([self.node])
 
     def remove(self):
-        if self.node.vm not in self._planned():
-            return  # Not made, or somebody else's.
         folder = self.containers.path / self.node.vm
         if folder.exists():
             self.containers.destroy(self.node)
@@ -197,6 +198,13 @@ class Planned:
         if words:
             self._inside("vtysh", "-c", "configure terminal", *words, check=check)
 
+    def _require_no_interfaces(self):
+        there = self.lab.ovs.vsctl("list-ports", self.containers.rfvs).split()
+        for port in self.new_interfaces:
+            if port.rfvs_interface in there:
+                raise LabError(f"{self.containers.rfvs} has a port {port.rfvs_interface} "
+                               "already")
+
     def extend(self):
         for path, text in self.added_blocks().items():
             with open(path, "a", encoding="utf-8") as out:
@@ -216,31 +224,47 @@ class Planned:
                          "router ospf", *suite.ospfd_networks(self.new_addresses)])
 
     def reduce(self):
-        found = False
         for path, text in self.added_blocks().items():
             old = path.read_text(encoding="utf-8")
-            if text in old:  # The last one: whatever was added later stays behind it.
-                before, _, after = old.rpartition(text)
+            before, _, after = old.rpartition(text)  # Others may be behind it.
+            if text in old:
                 path.write_text(before + after, encoding="utf-8")
-                found = True
-        if not found:
-            return
         for port in self.new_addresses:
-            self._vtysh(["router ospf", f"no network {port.address.network} area 0",
-                         *([] if port.peer else [f"no passive-interface {port.vm_interface}"]),
-                         f"interface {port.vm_interface}", f"no ip address {port.address}"],
-                        check=False)
+            self._forget(["router ospf", f"no network {port.address.network} area 0",
+                          *([] if port.peer
+                            else [f"no passive-interface {port.vm_interface}"]),
+                          f"interface {port.vm_interface}", f"no ip address {port.address}"])
         self._unplug(self.new_interfaces)
         for port in self.new_interfaces:
             self.lab.instance.run("ip", "link", "del", port.rfvs_interface, check=False,
                                   netns=self.lab.instance.netns)
-            self._vtysh([f"no interface {port.vm_interface}"], check=False)
+            self._forget([f"no interface {port.vm_interface}"])
+
+    def _forget(self, lines):
+        """A suite that does not run has nothing to forget."""
+        try:
+            self._vtysh(lines, check=False)
+        except LabError:
+            pass
+
+    # Once each.
+
+    def _note(self, keep):
+        made = [file for file in self.lab.state.get("made", []) if file != self.file]
+        self.lab.save(made=made + [self.file] if keep else made)
 
     def make(self):
+        if self.document["create"]:
+            self._require_no_container()
+        else:
+            self._require_no_interfaces()
+        self._note(True)
         (self.create if self.document["create"] else self.extend)()
 
     def unmake(self):
-        (self.remove if self.document["create"] else self.reduce)()
+        if self.file in self.lab.state.get("made", []):  # Else it is somebody else's.
+            (self.remove if self.document["create"] else self.reduce)()
+            self._note(False)
 
 
 def run(words):
@@ -251,7 +275,7 @@ def run(words):
                            "show|make|unmake FILE")
         document = json.loads(Path(words[3]).read_text(encoding="utf-8"))
         where = labs.Lab.opened(words[1]) if words[0] == "--lab" else Site(words[1])
-        getattr(Planned(where, document), words[2])()
+        getattr(Planned(where, document, words[3]), words[2])()
         return 0
     except LabError as error:
         print(f"plan-container: {error}", file=sys.stderr)

@@ -141,6 +141,17 @@ def test_new_switch_is_proposed_made_and_taken_back(lab_of, kind):
                               "172.24.0.0/24").stdout
     assert hops.count("nexthop") == 2, hops
 
+    # What is there is not made twice, nor unmade by whoever has not made it.
+    applied = state_of(lab)
+    for file in sorted((lab.instance.dir / "plan" / "1").glob("*.json")):
+        copy = file.with_name("copy")
+        copy.write_bytes(file.read_bytes())
+        for verb, status, said in (("make", 1, "already"), ("unmake", 0, "")):
+            done = lab.instance.run(lab.daemons.plan_script, verb, copy, check=False)
+            assert done.returncode == status and said in done.stderr, done
+    assert state_of(lab) == applied
+    until_pings(lab, host3, hosts[0][1])
+
     # The interfaces that the neighbour got are there after a restart, too.
     if not light:
         lab.containers.stop(lab.topology.nodes[1], kill=True)

@@ -214,6 +214,7 @@ def test_without_a_script_nothing_is_applied(machine):
     assert machine.plan()[0] == 0
     status, _, err = machine.plan("--apply")
     assert status == 1 and "plan-script" in err
+    assert machine.server.rfctl("--config", "/nonexistent", "plan")[0] == 1
     machine.config.write_text("[rfctl]\nplan-scirpt = x\n")
     status, _, err = machine.plan()
     assert status == 1 and f"{machine.config}:2: unknown key" in err
