@@ -10,6 +10,9 @@ const char *topo_effect_name(enum topo_effect_kind kind)
         [TOPO_DIR_DOWN] = "direction down",
         [TOPO_LINK_UP] = "link up",
         [TOPO_LINK_DOWN] = "link down",
+        [TOPO_PAIR_UP] = "pair up",
+        [TOPO_PAIR_DOWN] = "pair down",
+        [TOPO_SEGMENT] = "segment",
         [TOPO_MULTI_ACCESS] = "multi-access",
     };
     return names[kind];
@@ -109,9 +112,10 @@ void topo_release_port(struct topology *t, struct topo_port *port)
 }
 
 struct topo_dir *topo_find_dir(const struct topology *t, struct dp_key src,
-                               struct dp_key dst)
+                               struct dp_key dst, bool broadcast)
 {
-    struct dir_key key = {.src = map_key_of_dp(src), .dst = map_key_of_dp(dst)};
+    struct dir_key key = {
+        .src = map_key_of_dp(src), .dst = map_key_of_dp(dst), .broadcast = broadcast};
     struct topo_dir *dir;
 
     HASH_FIND(hh, t->dirs, &key, sizeof key, dir);
@@ -121,7 +125,9 @@ struct topo_dir *topo_find_dir(const struct topology *t, struct dp_key src,
 struct topo_dir *topo_reverse_of(const struct topology *t, const struct topo_dir *dir)
 {
     struct topo_dir *reverse =
-        dir->src != dir->dst ? topo_find_dir(t, dir->dst->port, dir->src->port) : NULL;
+        dir->src != dir->dst
+            ? topo_find_dir(t, dir->dst->port, dir->src->port, dir->broadcast)
+            : NULL;
 
     return reverse && !reverse->suspended && !dir->suspended ? reverse : NULL;
 }
@@ -131,11 +137,18 @@ struct topo_dir *topo_heard_neighbour(const struct topo_port *port)
     struct topo_dir *dir;
 
     DL_FOREACH2 (port->heard, dir, heard_next) {
-        if (dir->src != port) {
+        if (dir->src != port && !dir->broadcast) {
             return dir;
         }
     }
     return NULL;
+}
+
+bool topo_is_linked(const struct topology *t, const struct topo_port *port)
+{
+    const struct topo_dir *dir = topo_heard_neighbour(port);
+
+    return dir && topo_reverse_of(t, dir);
 }
 
 int64_t topo_ttl_of(const struct topology *t, const struct topo_dir *dir)
@@ -168,6 +181,13 @@ bool topo_peer(const struct topology *t, struct dp_key key, struct dp_key *ret)
     return true;
 }
 
+bool topo_hears_lldp(const struct topology *t, struct dp_key key)
+{
+    const struct topo_port *port = topo_find_port(t, key);
+
+    return port && topo_heard_neighbour(port);
+}
+
 size_t topo_count_links(const struct topology *t)
 {
     return t->n_links;
@@ -189,7 +209,7 @@ struct topo_link *topo_links(const struct topology *t, size_t *ret_n)
         const struct topo_dir *reverse = topo_reverse_of(t, dir);
         struct dp_key src = dir->src->port, dst = dir->dst->port;
         bool ordered = dp_key_compare(src, dst) <= 0;
-        if (dir->suspended || (reverse && !ordered)) {
+        if (dir->suspended || dir->broadcast || (reverse && !ordered)) {
             continue; /* With the other direction. */
         }
         links[n++] = (struct topo_link){

@@ -29,7 +29,10 @@ struct topo_port {
     struct dp_key prev_src; /* The neighbour replaced last, … */
     int64_t prev_replaced;  /* … and when; < 0: none. */
     struct topo_dir *sent;  /* Directions from here. */
-    struct topo_dir *heard; /* To here: one neighbour, and perhaps itself. */
+    struct topo_dir *heard; /* To here: one neighbour, perhaps itself, broadcasts. */
+    uint32_t segment;       /* 0: none. */
+    int64_t segment_since;
+    bool marked; /* topo_segment.c: found in the search that is going on. */
     struct topo_dp *dp;
     struct topo_port *prev, *next; /* Of the datapath. */
     UT_hash_handle hh;
@@ -37,11 +40,14 @@ struct topo_port {
 
 struct dir_key {
     struct map_key src, dst;
+    uint64_t broadcast; /* Or by LLDP. */
 };
 
 struct topo_dir {
     struct dir_key key;
     struct topo_port *src, *dst;
+    bool broadcast;
+    bool paired;    /* A broadcast: of both directions, while they are a pair. */
     bool suspended; /* Its source went down, and nothing ages. */
     int64_t since;
     int64_t seen;
@@ -58,6 +64,8 @@ struct topology {
     struct topo_dp *dps;
     struct topo_dir *dirs;
     size_t n_links;
+    uint32_t last_segment; /* The last number that was given. */
+    int64_t now;           /* As told last. */
     struct deadlines dir_deadlines, port_deadlines;
     struct topo_effect *queue;
     size_t head, tail, cap;
@@ -73,11 +81,18 @@ struct topo_port *topo_get_port(struct topology *, struct dp_key); /* Adds it. *
 void topo_release_port(struct topology *, struct topo_port *);
 
 struct topo_dir *topo_find_dir(const struct topology *, struct dp_key src,
-                               struct dp_key dst);
-/* The other direction, if with it there is a link. */
+                               struct dp_key dst, bool broadcast);
+/* The other direction, if with it there is a link (or, of broadcasts, may be a pair).
+ */
 struct topo_dir *topo_reverse_of(const struct topology *, const struct topo_dir *);
 /* The direction from the one neighbour that a port hears. */
 struct topo_dir *topo_heard_neighbour(const struct topo_port *);
+bool topo_is_linked(const struct topology *, const struct topo_port *);
 int64_t topo_ttl_of(const struct topology *, const struct topo_dir *);
+
+/* topo_segment.c: whether it makes a pair has changed for this broadcast direction, or
+ * for all that a port hears. */
+void topo_judge_pair(struct topology *, struct topo_dir *);
+void topo_judge_pairs_of(struct topology *, struct topo_port *);
 
 #endif

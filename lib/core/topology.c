@@ -4,6 +4,20 @@
 
 #include "topo_graph.h"
 
+static void tell_now(struct topology *t, int64_t now)
+{
+    t->now = MAX(t->now, now);
+}
+
+static void emit_dir(struct topology *t, enum topo_effect_kind kind,
+                     const struct topo_dir *dir)
+{
+    struct topo_effect *e = topo_emit(t, kind, dir->src->port);
+
+    e->b = dir->dst->port;
+    e->broadcast = dir->broadcast;
+}
+
 static void emit_link(struct topology *t, enum topo_effect_kind kind,
                       const struct topo_dir *dir)
 {
@@ -48,32 +62,54 @@ static void watch_dir(struct topology *t, struct topo_dir *dir)
     }
 }
 
+/* Both of its ports have, or have no longer, a link. */
+static void judge_ends(struct topology *t, struct topo_dir *dir)
+{
+    topo_judge_pairs_of(t, dir->src);
+    topo_judge_pairs_of(t, dir->dst);
+}
+
 static void announce_dir(struct topology *t, struct topo_dir *dir)
 {
-    topo_emit(t, TOPO_DIR_UP, dir->src->port)->b = dir->dst->port;
-    if (topo_reverse_of(t, dir)) {
+    emit_dir(t, TOPO_DIR_UP, dir);
+    if (dir->broadcast) {
+        topo_judge_pair(t, dir);
+    } else if (topo_reverse_of(t, dir)) {
         t->n_links++;
         emit_link(t, TOPO_LINK_UP, dir);
+        judge_ends(t, dir);
     }
 }
 
+/* It counts no longer: suspended, or to be freed. */
 static void withdraw_dir(struct topology *t, struct topo_dir *dir)
 {
-    if (!dir->suspended) {
-        if (topo_reverse_of(t, dir)) {
-            t->n_links--;
-            emit_link(t, TOPO_LINK_DOWN, dir);
-        }
-        topo_emit(t, TOPO_DIR_DOWN, dir->src->port)->b = dir->dst->port;
+    if (dir->suspended) {
+        return;
+    }
+    const bool link = !dir->broadcast && topo_reverse_of(t, dir);
+    if (link) {
+        t->n_links--;
+        emit_link(t, TOPO_LINK_DOWN, dir);
+    }
+    dir->suspended = true;
+    if (dir->broadcast) {
+        topo_judge_pair(t, dir);
+    }
+    emit_dir(t, TOPO_DIR_DOWN, dir);
+    if (link) {
+        judge_ends(t, dir);
     }
 }
 
 static void add_dir(struct topology *t, struct topo_port *src, struct topo_port *dst,
-                    int64_t now)
+                    bool broadcast, int64_t now)
 {
     struct topo_dir *dir = xcalloc(1, sizeof *dir);
 
-    dir->key = (struct dir_key){.src = src->key, .dst = dst->key};
+    dir->key =
+        (struct dir_key){.src = src->key, .dst = dst->key, .broadcast = broadcast};
+    dir->broadcast = broadcast;
     dir->src = src;
     dir->dst = dst;
     dir->since = dir->seen = now;
@@ -109,10 +145,14 @@ static void resume_dir(struct topology *t, struct topo_dir *dir, int64_t now)
     }
 }
 
-static void suspend_dir(struct topology *t, struct topo_dir *dir)
+/* Two neighbours are heard at dst, `src` just now. */
+static void make_multi_access(struct topology *t, struct topo_port *dst,
+                              struct dp_key src, int64_t now)
 {
-    withdraw_dir(t, dir);
-    dir->suspended = true;
+    dst->last_src = src;
+    dst->multi_until = now + t->config.ttl_ms;
+    deadline_set(&t->port_deadlines, &dst->deadline, dst->multi_until);
+    set_multi_access(t, dst, true);
 }
 
 /* Decides about a neighbour, other than the present one, heard at dst.  True if it is
@@ -143,12 +183,34 @@ static bool accept_neighbour(struct topology *t, struct topo_port *dst,
     dst->prev_replaced = now;
     remove_dir(t, present);
     if (again) {
-        dst->last_src = src;
-        dst->multi_until = now + window;
-        deadline_set(&t->port_deadlines, &dst->deadline, dst->multi_until);
-        set_multi_access(t, dst, true);
+        make_multi_access(t, dst, src, now);
     }
     return !again;
+}
+
+/* Decides about a broadcast.  It says nothing new of a neighbour that LLDP has found
+ * (false), and if it is of another one, that the two are not alone.  Without ageing
+ * somebody else has decided. */
+static bool accept_broadcast(struct topology *t, struct topo_port *dst,
+                             struct dp_key src, int64_t now)
+{
+    struct topo_dir *present = topo_heard_neighbour(dst);
+
+    if (!t->config.ttl_ms) {
+        return true;
+    }
+    if (dst->multi_access) {
+        if (!dp_key_equal(src, dst->last_src)) {
+            dst->last_src = src;
+            dst->multi_until = now + t->config.ttl_ms;
+        }
+    } else if (present && dp_key_equal(present->src->port, src)) {
+        return false;
+    } else if (present) {
+        remove_dir(t, present);
+        make_multi_access(t, dst, src, now);
+    }
+    return true;
 }
 
 /* Public. */
@@ -186,6 +248,7 @@ void topo_port_up(struct topology *t, struct dp_key key, int64_t since)
     struct topo_port *port = topo_get_port(t, key);
     struct topo_dir *dir;
 
+    tell_now(t, since);
     if (port->up) {
         return;
     }
@@ -221,7 +284,7 @@ void topo_port_down(struct topology *t, struct dp_key key)
         if (t->config.ttl_ms) {
             remove_dir(t, dir);
         } else if (!dir->suspended) {
-            suspend_dir(t, dir);
+            withdraw_dir(t, dir);
         }
     }
     port->up = false;
@@ -256,8 +319,9 @@ void topo_seen(struct topology *t, struct dp_key src_key, struct dp_key dst_key,
                int64_t now)
 {
     struct topo_port *dst = topo_find_port(t, dst_key);
-    struct topo_dir *dir = topo_find_dir(t, src_key, dst_key);
+    struct topo_dir *dir = topo_find_dir(t, src_key, dst_key, false);
 
+    tell_now(t, now);
     if (!dst || !dst->up) {
         return;
     }
@@ -274,24 +338,64 @@ void topo_seen(struct topology *t, struct dp_key src_key, struct dp_key dst_key,
         }
         return;
     }
+    if (t->config.ttl_ms) {
+        /* After a silent cut an old broadcast must not speak for it. */
+        topo_heard_lost(t, src_key, dst_key);
+    }
     struct topo_port *src = topo_get_port(t, src_key);
     make_internal(t, src);
-    add_dir(t, src, dst, now);
+    add_dir(t, src, dst, false, now);
 }
 
-void topo_dir_lost(struct topology *t, struct dp_key src, struct dp_key dst)
+void topo_heard(struct topology *t, struct dp_key src_key, struct dp_key dst_key,
+                int64_t now)
 {
-    struct topo_dir *dir = topo_find_dir(t, src, dst);
+    struct topo_port *dst = topo_find_port(t, dst_key);
+    struct topo_dir *dir = topo_find_dir(t, src_key, dst_key, true);
 
+    tell_now(t, now);
+    if (!dst || !dst->up) {
+        return;
+    }
+    make_internal(t, dst);
+    if (dp_key_equal(src_key, dst_key)) {
+        return; /* A loop behind the port. */
+    }
+    if (!accept_broadcast(t, dst, src_key, now)) {
+        return;
+    }
+    if (dir) {
+        dir->seen = now;
+        resume_dir(t, dir, now);
+    } else {
+        struct topo_port *src = topo_get_port(t, src_key);
+        make_internal(t, src);
+        add_dir(t, src, dst, true, now);
+    }
+}
+
+static void dir_lost(struct topology *t, struct topo_dir *dir)
+{
     if (dir) {
         remove_dir(t, dir);
     }
 }
 
+void topo_dir_lost(struct topology *t, struct dp_key src, struct dp_key dst)
+{
+    dir_lost(t, topo_find_dir(t, src, dst, false));
+}
+
+void topo_heard_lost(struct topology *t, struct dp_key src, struct dp_key dst)
+{
+    dir_lost(t, topo_find_dir(t, src, dst, true));
+}
+
 void topo_set_ttl(struct topology *t, struct dp_key a, struct dp_key b, int64_t ttl_ms,
                   int64_t now)
 {
-    struct topo_dir *dirs[] = {topo_find_dir(t, a, b), topo_find_dir(t, b, a)};
+    struct topo_dir *dirs[] = {topo_find_dir(t, a, b, false),
+                               topo_find_dir(t, b, a, false)};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
         if (dirs[i]) {
@@ -342,6 +446,7 @@ static int64_t tick_ports(struct topology *t, int64_t now)
 
 int64_t topo_tick(struct topology *t, int64_t now)
 {
+    tell_now(t, now);
     int64_t dirs = tick_dirs(t, now);
     int64_t ports = tick_ports(t, now);
 

@@ -13,10 +13,17 @@
  *
  *  - Rewiring: a probe of a new neighbour replaces the direction heard before, at once.
  *  - Multi-access: when a neighbour that was replaced is heard again while the new one
- *    still is, the port is on a shared segment (a hub, a foreign switch).  Such a port
- *    has no link and is reported by MULTI_ACCESS, until one neighbour alone has been
- *    heard for ttl_ms.  Routers on it would need a virtual segment, not a link.
+ *    still is, or broadcasts of another one are, the port is on a shared segment (a
+ *    hub).  Such a port has no link and is reported by MULTI_ACCESS, until one
+ *    neighbour alone has been heard for ttl_ms.
  *  - Loop: a port that hears itself has a direction to itself and no link by it.
+ *
+ * Foreign switches do not pass LLDP, but they pass broadcasts.  Of broadcast probes a
+ * port hears as many neighbours as there are.  Two ports that hear each other's, and of
+ * which neither has a link, are a *pair*; what hangs together by pairs is a *segment*,
+ * with a number of its own.  Frames pass between the ports of a pair only: behind some
+ * switches not everybody reaches everybody.  When segments merge the lower number
+ * stays; when one is split the larger part keeps it.
  *
  * Class of a port (core/plane.h): PROBING when it comes up; INTERNAL as soon as a probe
  * of ours is heard on it, or one of its own is heard elsewhere; EDGE after classify_ms
@@ -45,10 +52,13 @@ struct topo_config {
 
 enum topo_effect_kind {
     TOPO_CLASS,        /* a: has class `class`. */
-    TOPO_DIR_UP,       /* a -> b. */
+    TOPO_DIR_UP,       /* a -> b, by LLDP or by `broadcast`. */
     TOPO_DIR_DOWN,     /* a -> b. */
     TOPO_LINK_UP,      /* a - b, a < b by dp_key_compare(). */
     TOPO_LINK_DOWN,    /* a - b. */
+    TOPO_PAIR_UP,      /* a - b, a < b, hear each other's broadcasts. */
+    TOPO_PAIR_DOWN,    /* a - b. */
+    TOPO_SEGMENT,      /* a: is on `segment`; 0: on none any more. */
     TOPO_MULTI_ACCESS, /* a: is (on), is no longer, on a shared segment. */
 };
 
@@ -58,7 +68,8 @@ const char *topo_class_name(enum port_class); /* "probing", "internal", … */
 struct topo_effect {
     enum topo_effect_kind kind;
     enum port_class class;
-    bool on;
+    bool on, broadcast;
+    uint32_t segment;
     struct dp_key a, b;
 };
 
@@ -77,6 +88,9 @@ void topo_port_down(struct topology *, struct dp_key port); /* Down or gone. */
 void topo_dp_lost(struct topology *, uint32_t ct_id, uint64_t dp_id);
 void topo_seen(struct topology *, struct dp_key src, struct dp_key dst, int64_t now);
 void topo_dir_lost(struct topology *, struct dp_key src, struct dp_key dst);
+/* The same of a broadcast. */
+void topo_heard(struct topology *, struct dp_key src, struct dp_key dst, int64_t now);
+void topo_heard_lost(struct topology *, struct dp_key src, struct dp_key dst);
 
 /* Both directions between a and b, as far as they are there, age in ttl_ms instead of
  * the configured time (0: back to it), counted from now: for links that are probed
@@ -98,6 +112,26 @@ bool topo_port_class(const struct topology *, struct dp_key port, enum port_clas
 bool topo_peer(const struct topology *, struct dp_key port, struct dp_key *ret);
 
 size_t topo_count_links(const struct topology *); /* Confirmed ones. */
+
+/* A probe by LLDP of somebody else is heard there: it needs no broadcasts. */
+bool topo_hears_lldp(const struct topology *, struct dp_key port);
+
+/* The number of a port's segment; 0: it is on none. */
+uint32_t topo_segment_of(const struct topology *, struct dp_key port);
+
+/* The other ends of its pairs, sorted; at most `max` are copied, all are counted. */
+size_t topo_pairs_of(const struct topology *, struct dp_key port, struct dp_key *ret,
+                     size_t max);
+
+/* For tables that people read, as topo_links(): the members of all segments, sorted by
+ * (segment, port). */
+struct topo_member {
+    uint32_t segment;
+    struct dp_key port;
+    size_t n_pairs; /* With so many others. */
+    int64_t since;  /* It is a member of this segment. */
+};
+struct topo_member *topo_members(const struct topology *, size_t *ret_n);
 
 /* For tables that people read: a copy of all links, one-way ones and loops (a equals b)
  * included, sorted by (a, b), a <= b.  The caller frees it; NULL if there are none. */
