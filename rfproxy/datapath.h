@@ -21,6 +21,8 @@ struct dp_port {
     bool confirmed;        /* Has a link to a port of ours. */
     int64_t probe_at;      /* The next LLDP frame. */
     unsigned burst;        /* That many more at short intervals. */
+    unsigned unanswered;   /* Probes of an edge port since its last broadcast. */
+    bool answer;           /* It heard a broadcast of somebody new. */
     int64_t host_seen_at;  /* ARP of a host; HOST_NEVER. */
     struct log_limit limit;
     UT_hash_handle hh;

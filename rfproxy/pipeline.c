@@ -11,6 +11,7 @@ enum {
     TYPE_ARP = 0x0806,
     TYPE_IPV6 = 0x86dd,
     TYPE_LLDP = 0x88cc,
+    TYPE_BDDP = 0x8942, /* Our probes as broadcasts (wire/lldp.h). */
     PROTO_OSPF = 89,
     ND_FIRST = 133, /* Router solicitation ... (RFC 4861) */
     ND_LAST = 136,  /* ... neighbour advertisement. */
@@ -134,7 +135,9 @@ void pipeline_fixed(const struct pipeline_config *config, pipeline_item_fn *fn,
     static const struct eth_addr bridge = {{0x01, 0x80, 0xc2, 0, 0, 0}};
     static const struct eth_addr bridge_mask = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}};
     static const uint16_t families[] = {TYPE_IPV4, TYPE_IPV6};
+    static const uint16_t probes[] = {TYPE_LLDP, TYPE_BDDP};
     const struct maker m = {config, fn, aux};
+    struct of_match match;
     /* LLDP of all ports but edges: up to 48 links of 20 probes/s fit. */
     const uint32_t lldp_rate = 2000;
 
@@ -142,10 +145,11 @@ void pipeline_fixed(const struct pipeline_config *config, pipeline_item_fn *fn,
     make_meter(&m, PIPE_METER_LLDP, lldp_rate);
     make_meter(&m, PIPE_METER_LOCAL, config->punt_rate);
 
-    struct of_match match = {0};
-    of_match_set_eth_type(&match, TYPE_LLDP);
-    make_punt(&m, PIPELINE_ADMIT, PRIO_LLDP, PIPE_LLDP, PIPE_METER_LLDP, &match);
-
+    for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+        match = (struct of_match){0};
+        of_match_set_eth_type(&match, probes[i]);
+        make_punt(&m, PIPELINE_ADMIT, PRIO_LLDP, PIPE_LLDP, PIPE_METER_LLDP, &match);
+    }
     match = (struct of_match){0};
     of_match_set_eth_dst_masked(&match, bridge, bridge_mask);
     make_drop(&m, PIPELINE_ADMIT, PRIO_BRIDGE, PIPE_DROP, &match);
@@ -210,7 +214,8 @@ static void make_local(const struct maker *m, const struct plane_port *port)
 static void make_edge(const struct maker *m, const struct plane_port *port)
 {
     const uint32_t meter = port_meter(m->config, port->dp_port);
-    const struct of_match lldp = on_port(port, TYPE_LLDP);
+    const struct of_match probes[] = {on_port(port, TYPE_LLDP),
+                                      on_port(port, TYPE_BDDP)};
     const struct of_match control[] = {
         on_port(port, TYPE_ARP),       on_port_ospf(port, TYPE_IPV4),
         on_port_ospf(port, TYPE_IPV6), on_port_to(port, "224.0.0.0/24"),
@@ -220,7 +225,9 @@ static void make_edge(const struct maker *m, const struct plane_port *port)
     if (meter != PIPE_METER_PUNT) {
         make_meter(m, meter, m->config->punt_rate);
     }
-    make_punt(m, PIPELINE_ADMIT, PRIO_LLDP_EDGE, PIPE_LLDP, meter, &lldp);
+    for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+        make_punt(m, PIPELINE_ADMIT, PRIO_LLDP_EDGE, PIPE_LLDP, meter, &probes[i]);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(control); i++) {
         make_punt(m, PIPELINE_ADMIT, PRIO_CONTROL, PIPE_EDGE, meter, &control[i]);
     }

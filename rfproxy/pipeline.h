@@ -6,8 +6,9 @@
  *
  * Table 0, admit.  By descending priority:
  *
- *   LLDP from an edge port   -> controller, by the meter of that port
- *   LLDP                     -> controller, by the meter of LLDP
+ *   probes from an edge port -> controller, by the meter of that port: LLDP, and our
+ *                               broadcasts of ethertype 0x8942
+ *   probes                   -> controller, by the meter of LLDP
  *   port that is blocked     -> dropped
  *   01:80:c2:00:00:0x        -> dropped: other protocols of bridges (802.1D, 7.12.6)
  *   edge port: ARP; ND; OSPF; 224.0.0.0/24; ff02::/16
@@ -39,10 +40,10 @@
  *   anything else                -> dropped
  *
  * A flood of LLDP or ARP from a host is limited by the meter of its own port and so
- * costs nobody else his; that is why LLDP from edge ports has an entry of its own. What
- * a host sends to the VM has another meter than the control protocols of its port: so
- * a flood of it costs no hello.  A switch with two tables has one meter for all ports
- * there.
+ * costs nobody else his; that is why probes from edge ports have entries of their own.
+ * What a host sends to the VM has another meter than the control protocols of its port:
+ * so a flood of it costs no hello.  A switch with two tables has one meter for all
+ * ports there.
  *
  * What is ours: flow entries by the upper half of their cookie, groups by the highest
  * bit of their id, meters by PIPELINE_METERS.  Everything else in the switch belongs to

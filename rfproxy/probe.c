@@ -1,5 +1,7 @@
 /* LLDP: one signed frame out of each port that is up, every interval; what is heard
- * makes the topology.
+ * makes the topology.  A port that hears nobody by LLDP sends the same as a broadcast,
+ * too, which reaches whom a foreign switch joins it with; an edge port only now and
+ * then, and when it hears such a broadcast itself.
  *
  * A port that came up is probed at once, PROBE_BURST times more at short intervals, so
  * that a link is there some milliseconds after its ports are, and then at the regular
@@ -9,7 +11,8 @@
  *
  * What a host could do, and what is done about it: a forged frame fails its HMAC; a
  * recorded one its time or its counter; a copy of one that another switch has heard is
- * known by its counter; one that a host relays from another edge port
+ * known by its counter (not of broadcasts, of which copies are nothing strange); one
+ * that a host relays from another edge port
  * is genuine and fresh, but a port where a host was seen has no link until the host was
  * silent for HOST_SILENT_MS or the port was down. */
 
@@ -27,6 +30,7 @@
 
 #define PROBE_BURST 5
 #define PROBE_BURST_MS 200
+#define EDGE_SHARE 5 /* An edge port sends a broadcast with every fifth probe. */
 #define HOST_SILENT_MS 60000
 #define FRAME_MIN_LEN 60
 #define TICK_MS 500
@@ -55,16 +59,27 @@ static struct dp_key key_of(const struct datapath *dp, uint32_t no)
 
 /* Out. */
 
-static void probe_send(struct datapath *dp, const struct dp_port *port)
+/* A broadcast comes from the router's address, so that foreign switches learn where it
+ * is and need not flood what is sent to it. */
+static struct eth_addr source(const struct datapath *dp, const struct dp_port *port,
+                              bool broadcast)
+{
+    const struct plane_port *plane = broadcast ? plane_port(dp, port->no) : NULL;
+
+    return plane && !eth_is_zero(plane->mac) ? plane->mac : port->hwaddr;
+}
+
+static void probe_send(struct datapath *dp, const struct dp_port *port, bool broadcast)
 {
     struct proxy *proxy = dp->proxy;
     const struct lldp_info info = {.src = key_of(dp, port->no),
                                    .time_ms = loop_wall_now(),
-                                   .counter = ++proxy->lldp_counter};
+                                   .counter = ++proxy->lldp_counter,
+                                   .broadcast = broadcast};
     struct of_actions actions;
     struct buf frame = {0};
 
-    lldp_encode(&info, port->hwaddr,
+    lldp_encode(&info, source(dp, port, broadcast),
                 (uint16_t)MAX(1, (proxy->config.lldp_ttl_ms + 999) / 1000),
                 hmac_key(proxy), &frame);
     if (frame.len < FRAME_MIN_LEN) {
@@ -75,6 +90,24 @@ static void probe_send(struct datapath *dp, const struct dp_port *port)
     of_put_packet_out(of_session_output(dp->session), datapath_xid(dp), OFPP_CONTROLLER,
                       &actions, frame.data, frame.len);
     buf_uninit(&frame);
+}
+
+/* Whether the probe that is due now is to be a broadcast, too.  Not the first after a
+ * port came up: nearly always LLDP finds what is there. */
+static bool broadcast_is_due(const struct datapath *dp, struct dp_port *port)
+{
+    const bool first = port->burst == PROBE_BURST;
+    const bool answer = port->answer;
+
+    port->answer = false;
+    if (first || topo_hears_lldp(dp->proxy->topology, key_of(dp, port->no))) {
+        return false;
+    }
+    if (port->class == PORT_EDGE && !answer && ++port->unanswered < EDGE_SHARE) {
+        return false;
+    }
+    port->unanswered = 0;
+    return true;
 }
 
 /* When the port is probed after it was at `now`. */
@@ -104,7 +137,10 @@ void probe_timer(void *dp_)
     }
     for (struct dp_port *port = dp->ports; port; port = port->hh.next) {
         if (port->up && port->probe_at <= now) {
-            probe_send(dp, port);
+            probe_send(dp, port, false);
+            if (broadcast_is_due(dp, port)) {
+                probe_send(dp, port, true);
+            }
             port->probe_at = next_probe(dp, port, now);
         }
     }
@@ -240,13 +276,13 @@ void probe_heard(struct datapath *dp, uint32_t in_port, struct cursor frame)
                verdict == FRAME_STALE ? &info : NULL);
     } else if (!is_fresh(proxy, info.src, dst, info.counter)) {
         ignore(dp, port, "replayed, expected a counter not seen before", &info);
-    } else if (is_copy(proxy, port, &info)) {
+    } else if (!info.broadcast && is_copy(proxy, port, &info)) {
         ignore(dp, port, "copied, another port has heard this very frame", &info);
     } else if (port->host_seen_at != HOST_NEVER &&
                now - port->host_seen_at < HOST_SILENT_MS) {
         ignore(dp, port, "relayed by a host", &info);
     } else {
-        topo_seen(proxy->topology, info.src, dst, now);
+        (info.broadcast ? topo_heard : topo_seen)(proxy->topology, info.src, dst, now);
         topology_effects(proxy);
     }
 }
@@ -324,6 +360,24 @@ static void link_changed(struct proxy *proxy, const struct topo_effect *e)
     }
 }
 
+static void dir_changed(struct proxy *proxy, const struct topo_effect *e)
+{
+    const bool up = e->kind == TOPO_DIR_UP;
+    struct datapath *dp;
+    struct dp_port *port = own_port(proxy, e->b, &dp);
+
+    server_send(proxy->server, &(struct msg){.type = MSG_LINK_DIR,
+                                             .link_dir = {.src = e->a,
+                                                          .dst = e->b,
+                                                          .up = up,
+                                                          .broadcast = e->broadcast}});
+    if (port && up && e->broadcast) {
+        port->answer = true; /* Whoever is new has not heard of us, either. */
+        port->probe_at = loop_now();
+        probe_schedule(dp);
+    }
+}
+
 static void effect(struct proxy *proxy, const struct topo_effect *e)
 {
     char a[KEY_STRLEN];
@@ -340,19 +394,19 @@ static void effect(struct proxy *proxy, const struct topo_effect *e)
         break;
     case TOPO_DIR_UP:
     case TOPO_DIR_DOWN:
-        server_send(
-            proxy->server,
-            &(struct msg){
-                .type = MSG_LINK_DIR,
-                .link_dir = {.src = e->a, .dst = e->b, .up = e->kind == TOPO_DIR_UP}});
+        dir_changed(proxy, e);
         break;
     case TOPO_LINK_UP:
     case TOPO_LINK_DOWN:
         link_changed(proxy, e);
         break;
     case TOPO_MULTI_ACCESS:
-        log_warn("%s %s more than one neighbour%s", dp_key_format(e->a, a),
+        log_info("%s %s more than one neighbour%s", dp_key_format(e->a, a),
                  e->on ? "hears" : "no longer hears", e->on ? ": no link there" : "");
+        break;
+    case TOPO_SEGMENT: /* rfserver's business: its members may be somebody else's. */
+    case TOPO_PAIR_UP:
+    case TOPO_PAIR_DOWN:
         break;
     }
 }

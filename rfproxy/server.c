@@ -31,27 +31,20 @@ void server_send(struct server *server, const struct msg *msg)
 
 /* The full report. */
 
-static void report_dir(struct server *server, struct dp_key src, struct dp_key dst)
-{
-    server_send(server,
-                &(struct msg){.type = MSG_LINK_DIR,
-                              .link_dir = {.src = src, .dst = dst, .up = true}});
-}
-
 static void report_links(struct server *server)
 {
     size_t n;
-    struct topo_link *links = topo_links(server->proxy->topology, &n);
+    struct topo_heard *dirs = topo_directions(server->proxy->topology, &n);
 
     for (size_t i = 0; i < n; i++) {
-        if (links[i].ab) {
-            report_dir(server, links[i].a, links[i].b);
-        }
-        if (links[i].ba) {
-            report_dir(server, links[i].b, links[i].a);
-        }
+        server_send(server,
+                    &(struct msg){.type = MSG_LINK_DIR,
+                                  .link_dir = {.src = dirs[i].src,
+                                               .dst = dirs[i].dst,
+                                               .up = true,
+                                               .broadcast = dirs[i].broadcast}});
     }
-    free(links);
+    free(dirs);
 }
 
 static void on_up(void *server_, const struct msg_welcome *welcome, bool restarted)

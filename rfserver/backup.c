@@ -43,8 +43,13 @@ static bool peer_of(void *s_, struct vm_key port, struct vm_key *ret)
     const struct assoc_row *row = assoc_by_vm(s->assoc, port);
     struct dp_key peer;
 
-    if (!row || !assoc_has_dp(row) || !topo_peer(s->topo, row->dp, &peer)) {
+    if (!row || !assoc_has_dp(row)) {
         return false;
+    }
+    if (!topo_peer(s->topo, row->dp, &peer)) {
+        /* On a segment there are several. */
+        *ret = (struct vm_key){0};
+        return topo_segment_of(s->topo, row->dp) != 0;
     }
     row = assoc_by_dp(s->assoc, peer);
     /* A switch without a VM: nobody knows where packets go from there. */

@@ -116,6 +116,23 @@ static void link_changed(struct server *s, const struct topo_effect *e)
     span_refresh(s, e->b);
 }
 
+/* What a link lost is over with it: there is something else now. */
+static void segment_changed(struct server *s, const struct topo_effect *e)
+{
+    struct server_dp_port *port = dp_port_find(s, e->a);
+    const struct assoc_row *row = assoc_by_dp(s->assoc, e->a);
+
+    if (port && e->segment) {
+        port->link_lost = false;
+    }
+    if (row && assoc_has_vm(row)) {
+        vm_map_port(s, row->vm);
+    }
+    backup_changed(s, false);
+    journal_segment(s, e->a, e->segment);
+    vplane_refresh(s, e->a);
+}
+
 static void topology_effect(struct server *s, const struct topo_effect *e)
 {
     switch (e->kind) {
@@ -126,11 +143,15 @@ static void topology_effect(struct server *s, const struct topo_effect *e)
     case TOPO_LINK_DOWN:
         link_changed(s, e);
         break;
-    case TOPO_MULTI_ACCESS:
-        journal_event(s, "link", "datapath 0x%016llx port %u is %s a shared segment",
-                      (unsigned long long)e->a.dp_id, e->a.dp_port,
-                      e->on ? "on" : "no longer on");
+    case TOPO_PAIR_UP:
+    case TOPO_PAIR_DOWN:
+        vplane_refresh(s, e->a);
+        vplane_refresh(s, e->b);
         break;
+    case TOPO_SEGMENT:
+        segment_changed(s, e);
+        break;
+    case TOPO_MULTI_ACCESS: /* A proxy that hears so reports no link there. */
     case TOPO_DIR_UP:
     case TOPO_DIR_DOWN:
         break;

@@ -172,6 +172,29 @@ void journal_link(struct server *s, struct dp_key a, struct dp_key b, bool up)
     free(id);
 }
 
+void journal_segment(struct server *s, struct dp_key port, uint32_t segment)
+{
+    char text[KEY_STRLEN];
+    char *id = xasprintf("segment/%u/%llx/%u", port.ct_id,
+                         (unsigned long long)port.dp_id, port.dp_port);
+
+    dp_key_format(port, text);
+    if (segment) {
+        bson_t doc = BSON_INITIALIZER;
+        journal_event(s, "link", "%s is on segment %u", text, segment);
+        append_dp_key(&doc, "a", port);
+        append_number(&doc, "segment", segment);
+        BSON_APPEND_UTF8(&doc, "state", "on segment");
+        BSON_APPEND_DATE_TIME(&doc, "since", loop_wall_now());
+        store_put(s->store, STORE_LINKS, id, &doc);
+        bson_destroy(&doc);
+    } else {
+        journal_event(s, "link", "%s is on no segment any more", text);
+        store_remove(s->store, STORE_LINKS, id);
+    }
+    free(id);
+}
+
 void journal_datapath(struct server *s, const struct server_dp *dp)
 {
     bson_t doc = BSON_INITIALIZER;

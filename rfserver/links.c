@@ -12,9 +12,14 @@
 #include "base/log.h"
 #include "base/util.h"
 
+static void lost(struct server *s, const struct server_dir_key *key)
+{
+    (key->broadcast ? topo_heard_lost : topo_dir_lost)(s->topo, key->src, key->dst);
+}
+
 void links_report(struct server *s, struct ipc_peer *peer, const struct msg_link_dir *m)
 {
-    const struct server_dir_key key = {m->src, m->dst};
+    const struct server_dir_key key = {m->src, m->dst, m->broadcast};
     struct server_dp_port *heard_at = dp_port_find(s, m->dst);
     struct server_dir *dir;
 
@@ -35,13 +40,13 @@ void links_report(struct server *s, struct ipc_peer *peer, const struct msg_link
             HASH_ADD(hh, s->dirs, key, sizeof dir->key, dir);
         }
         dir->seen = true;
-        topo_seen(s->topo, m->src, m->dst, loop_now());
+        (m->broadcast ? topo_heard : topo_seen)(s->topo, m->src, m->dst, loop_now());
     } else {
         if (dir) {
             HASH_DEL(s->dirs, dir);
             free(dir);
         }
-        topo_dir_lost(s->topo, m->src, m->dst);
+        lost(s, &key);
     }
     server_topology(s);
 }
@@ -73,7 +78,7 @@ void links_sweep(struct server *s, uint32_t ct_id)
     HASH_ITER (hh, s->dirs, dir, tmp) {
         if (dir->key.dst.ct_id == ct_id && !dir->seen &&
             listened(s, dir->key.src.dp_id) && listened(s, dir->key.dst.dp_id)) {
-            topo_dir_lost(s->topo, dir->key.src, dir->key.dst);
+            lost(s, &dir->key);
             HASH_DEL(s->dirs, dir);
             free(dir);
         }

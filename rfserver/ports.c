@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOG_MODULE "ports"
+#include "base/log.h"
 #include "base/util.h"
 
 static const char *const plane_names[] = {
@@ -73,6 +75,29 @@ bool ports_link(struct server *s, struct dp_key dp, struct dp_key *ret_peer)
     }
     *ret_peer = peer;
     return true;
+}
+
+size_t ports_pairs(struct server *s, struct dp_key dp, struct dp_key ret[VLINK_MAX])
+{
+    size_t n = 0, found;
+
+    if (s->config.plane == PLANE_PASSTHROUGH || ports_class(s, dp) != PORT_INTERNAL) {
+        return 0;
+    }
+    found = topo_pairs_of(s->topo, dp, ret, VLINK_MAX);
+    if (found > VLINK_MAX) {
+        char key[KEY_STRLEN];
+        log_warn_limited(&s->crowds,
+                         "%s is on a segment with %zu others: expected %u at most, the "
+                         "rest is not reached from there",
+                         dp_key_format(dp, key), found, VLINK_MAX);
+    }
+    for (size_t i = 0; i < MIN(found, VLINK_MAX); i++) {
+        if (ports_class(s, ret[i]) == PORT_INTERNAL) {
+            ret[n++] = ret[i];
+        }
+    }
+    return n;
 }
 
 void ports_clear(struct server *s)

@@ -41,6 +41,7 @@
 #include "ipc/server.h"
 #include "net/loop.h"
 #include "store/store.h"
+#include "wire/record.h"
 
 /* One port of a VM, as its client told. */
 struct server_vm_port {
@@ -132,10 +133,12 @@ struct server_vs_port {
     UT_hash_handle hh, hh_early;
 };
 
-/* Desired entry of RFVS for frames that enter at a port. */
+/* Where frames of an RFVS port go: to one other port along a link, to several on a
+ * segment. */
 struct server_vlink {
     uint32_t from;
-    uint32_t to;
+    size_t n;
+    uint32_t to[VLINK_MAX];
     UT_hash_handle hh;
 };
 
@@ -186,7 +189,8 @@ struct server_vs {
 /* A direction of a real link, as the proxy of `dst` reported it. */
 struct server_dir {
     struct server_dir_key {
-        struct dp_key src, dst; /* No padding: a hash key as they are. */
+        struct dp_key src, dst; /* No padding: a hash key as it is. */
+        uint64_t broadcast;     /* Or LLDP. */
     } key;
     bool seen; /* Since that proxy's last session began. */
     UT_hash_handle hh;
@@ -255,6 +259,7 @@ struct server {
     struct log_limit early;         /* Mapping frames before their row. */
     struct log_limit strange;       /* What a peer may not report. */
     struct log_limit flow_refusals; /* By switches. */
+    struct log_limit crowds;        /* On segments. */
     struct topology *topo;
     struct loop_timer *topo_timer;
     struct loop_defer *flush; /* Sends what this turn of the loop has made due. */
@@ -380,8 +385,8 @@ void vs_replay_early(struct server *, struct vm_key);
 void vs_destroy_all(struct server *);
 
 /* vplane.c */
-/* Recomputes virtual link and carrier of the VM port associated with a datapath port,
- * and of the one at the other end of its real link. */
+/* Recomputes virtual links and carrier of the VM port associated with a datapath port,
+ * and of those at the other end of its real link, or on its segment. */
 void vplane_refresh(struct server *, struct dp_key);
 /* Appends a record to what rfvs is to be told; NULL vs or no session: nothing. */
 struct buf *vplane_outbox(struct server *, uint64_t vs_id);
@@ -392,7 +397,9 @@ void vplane_clear(struct server_vs *);
 void vplane_flush(struct server *);
 void vplane_start(struct server_vs *); /* Full download. */
 size_t vplane_count_vlinks(struct server *);
-bool vplane_vlink(struct server *, struct vs_key from, uint32_t *ret_to);
+/* Where frames go that enter at `from`; NULL: nowhere. */
+const struct server_vlink *vplane_vlink(struct server *, struct vs_key from);
+bool vplane_joins(struct server *, struct vs_key from, struct vs_key to);
 bool vplane_has_carrier(struct server *, struct vs_key);
 
 /* relay.c */
@@ -433,6 +440,8 @@ enum port_rule ports_rule(struct server *, struct dp_key);
 enum port_class ports_class(struct server *, struct dp_key);
 /* The other end of a confirmed link that is to be carried by RFVS. */
 bool ports_link(struct server *, struct dp_key, struct dp_key *ret_peer);
+/* Those on its segment with which it is to be joined by RFVS. */
+size_t ports_pairs(struct server *, struct dp_key, struct dp_key ret[VLINK_MAX]);
 void ports_configure(struct server *, const struct mapping_diff *);
 void ports_set_plane(struct server *, enum plane_mode);
 void ports_clear(struct server *);
@@ -455,6 +464,7 @@ void journal_event(struct server *, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void journal_row(struct server *, const struct assoc_effect *);
 void journal_link(struct server *, struct dp_key a, struct dp_key b, bool up);
+void journal_segment(struct server *, struct dp_key, uint32_t segment);
 void journal_datapath(struct server *, const struct server_dp *);
 void journal_client(struct server *, const struct server_vm *);
 void journal_mapping(struct server *, const struct mapping_diff *,

@@ -2,6 +2,7 @@
 
 #include "ctl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -77,7 +78,6 @@ static const char *vlink_text(struct server *s, const struct topo_link *link)
     const struct assoc_row *a = assoc_by_dp(s->assoc, link->a);
     const struct assoc_row *b = assoc_by_dp(s->assoc, link->b);
     const struct server_isl *isl = span_isl(s, link->a);
-    uint32_t to;
 
     if (isl || span_isl(s, link->b)) {
         return isl && dp_key_equal(isl->peer, link->b)
@@ -87,14 +87,60 @@ static const char *vlink_text(struct server *s, const struct topo_link *link)
     return !link->ab || !link->ba                                 ? "-"
            : !a || !b || !assoc_has_vm(a) || !assoc_has_vm(b)     ? "no association"
            : a->state != ASSOC_ACTIVE || b->state != ASSOC_ACTIVE ? "not active"
-           : vplane_vlink(s, a->vs, &to) && vplane_vlink(s, b->vs, &to) ? "installed"
-                                                                        : "missing";
+           : vplane_vlink(s, a->vs) && vplane_vlink(s, b->vs)     ? "installed"
+                                                                  : "missing";
+}
+
+/* Likewise of what joins a member of a segment with the others. */
+static const char *membership_text(struct server *s, const struct topo_member *member)
+{
+    const struct assoc_row *row = assoc_by_dp(s->assoc, member->port);
+    struct dp_key peers[VLINK_MAX];
+    size_t n = ports_pairs(s, member->port, peers), n_active = 0;
+
+    if (ports_class(s, member->port) != PORT_INTERNAL) {
+        return "none: treated otherwise";
+    }
+    if (!row || !assoc_has_vm(row)) {
+        return "no association";
+    }
+    if (row->state != ASSOC_ACTIVE) {
+        return "not active";
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct assoc_row *other = assoc_by_dp(s->assoc, peers[i]);
+        if (other && other->state == ASSOC_ACTIVE) {
+            n_active++;
+            if (!vplane_joins(s, row->vs, other->vs)) {
+                return "missing";
+            }
+        }
+    }
+    return n_active ? "installed" : "nobody else active";
+}
+
+static void put_member(struct table *t, struct server *s,
+                       const struct topo_member *member)
+{
+    char state[32];
+
+    snprintf(state, sizeof state, "on segment %u", member->segment);
+    table_id(t, "a_dp_id", member->port.dp_id);
+    table_number(t, "a_dp_port", member->port.dp_port);
+    table_null(t, "b_dp_id");
+    table_null(t, "b_dp_port");
+    table_number(t, "segment", member->segment);
+    table_number(t, "pairs", member->n_pairs);
+    table_text(t, "state", state);
+    table_text(t, "virtual", membership_text(s, member));
+    table_age(t, "since", member->since);
 }
 
 int show_links(struct ctl_request *r)
 {
-    size_t n;
+    size_t n, n_members;
     struct topo_link *links = topo_links(r->server->topo, &n);
+    struct topo_member *members = topo_members(r->server->topo, &n_members);
     struct table t;
 
     table_begin(
@@ -121,8 +167,15 @@ int show_links(struct ctl_request *r)
         table_age(&t, "since", link->since);
         table_row_end(&t);
     }
+    for (size_t i = 0; i < n_members; i++) {
+        if (table_row(&t)) {
+            put_member(&t, r->server, &members[i]);
+            table_row_end(&t);
+        }
+    }
     table_end(&t);
     free(links);
+    free(members);
     return 0;
 }
 

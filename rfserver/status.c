@@ -29,6 +29,14 @@ static void put_mapping(struct server *s, bson_t *record)
     bson_append_document_end(record, &sub);
 }
 
+static int64_t count_members(struct server *s)
+{
+    size_t n;
+
+    free(topo_members(s->topo, &n));
+    return (int64_t)n;
+}
+
 static void put_real_plane(struct server *s, bson_t *record)
 {
     struct server_dp *dp, *tmp;
@@ -52,6 +60,7 @@ static void put_real_plane(struct server *s, bson_t *record)
     BSON_APPEND_INT64(&sub, "connected", connected);
     BSON_APPEND_INT64(&sub, "in sync", in_sync);
     BSON_APPEND_INT64(&sub, "links", (int64_t)topo_count_links(s->topo));
+    BSON_APPEND_INT64(&sub, "ports on segments", count_members(s));
     BSON_APPEND_INT64(&sub, "entries", (int64_t)entries);
     BSON_APPEND_INT64(&sub, "refused entries", (int64_t)failed);
     BSON_APPEND_INT64(&sub, "punted frames", (int64_t)punts);

@@ -1,13 +1,16 @@
 /* The virtual plane: which frames of RFVS go where, and which ports have carrier.
  *
  * Two directions of a virtual link exist while the real link is confirmed and both of
- * its ports have active associations in one RFVS.  A port loses carrier while its
+ * its ports have active associations in one RFVS.  Likewise between any two ports of a
+ * segment that hear each other.  A port loses carrier while its
  * datapath port is down (the association says so), and, while active, after its
- * confirmed link was lost, until it is confirmed again or the port goes down and up. */
+ * confirmed link was lost, until it is confirmed again or the port goes down and up, or
+ * is on a segment.  On a segment nobody's carrier depends on the others. */
 
 #include "server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/util.h"
@@ -37,51 +40,80 @@ static struct server_vs *vs_of(struct server *s, struct vs_key key)
     return vs_find(s, key.vs_id);
 }
 
-static void vlink_set(struct server *s, struct vs_key from, uint32_t to)
+static bool vlink_has(const struct server_vlink *v, uint32_t to)
 {
-    struct server_vs *vs = vs_of(s, from);
-    struct buf *out = vplane_outbox(s, from.vs_id);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->to[i] == to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends records of those targets of `v` that `other` does not have. */
+static void put_difference(struct buf *out, const struct server_vlink *v,
+                           const struct server_vlink *other, bool remove)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        if (!vlink_has(other, v->to[i])) {
+            record_put_vlink(out, &(struct record_vlink){v->from, v->to[i]}, remove);
+        }
+    }
+}
+
+/* `wanted` without targets: nothing starts there. */
+static void vlink_set(struct server *s, uint64_t vs_id,
+                      const struct server_vlink *wanted)
+{
+    static const struct server_vlink none = {0};
+    struct server_vs *vs = vs_find(s, vs_id);
+    struct buf *out = vplane_outbox(s, vs_id);
     struct server_vlink *v;
 
     if (!vs) {
         return;
     }
-    HASH_FIND(hh, vs->vlinks, &from.vs_port, sizeof from.vs_port, v);
-    if (v && v->to == to) {
-        return;
+    HASH_FIND(hh, vs->vlinks, &wanted->from, sizeof wanted->from, v);
+    if (out) {
+        put_difference(out, v ? v : &none, wanted, true);
+        put_difference(out, wanted, v ? v : &none, false);
     }
-    if (v && out) {
-        record_put_vlink(out, &(struct record_vlink){v->from, v->to}, true);
-    }
-    if (v && !to) {
+    if (v && !wanted->n) {
         HASH_DEL(vs->vlinks, v);
         free(v);
-    } else if (to) {
+    } else if (wanted->n) {
         if (!v) {
             v = xcalloc(1, sizeof *v);
-            v->from = from.vs_port;
+            v->from = wanted->from;
             HASH_ADD(hh, vs->vlinks, from, sizeof v->from, v);
         }
-        v->to = to;
-        if (out) {
-            record_put_vlink(out, &(struct record_vlink){from.vs_port, to}, false);
-        }
+        v->n = wanted->n;
+        memcpy(v->to, wanted->to, wanted->n * sizeof *v->to);
     }
 }
 
-/* Frames that enter at `row`'s RFVS port: to the RFVS port at the other end, or 0. */
-static uint32_t vlink_target(struct server *s, const struct assoc_row *row)
+static void vlink_clear(struct server *s, struct vs_key from)
 {
-    struct dp_key peer;
-    const struct assoc_row *other;
+    vlink_set(s, from.vs_id, &(struct server_vlink){.from = from.vs_port});
+}
 
-    if (!row || row->state != ASSOC_ACTIVE || !ports_link(s, row->dp, &peer)) {
-        return 0;
+/* Where frames go that enter at `row`'s RFVS port. */
+static void vlink_targets(struct server *s, const struct assoc_row *row,
+                          struct server_vlink *ret)
+{
+    struct dp_key peers[VLINK_MAX];
+    size_t n = 0;
+
+    ret->n = 0;
+    if (row && row->state == ASSOC_ACTIVE) {
+        n = ports_link(s, row->dp, peers) ? 1 : ports_pairs(s, row->dp, peers);
     }
-    other = assoc_by_dp(s->assoc, peer);
-    return other && other->state == ASSOC_ACTIVE && other->vs.vs_id == row->vs.vs_id
-               ? other->vs.vs_port
-               : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct assoc_row *other = assoc_by_dp(s->assoc, peers[i]);
+        if (other && other->state == ASSOC_ACTIVE && other->vs.vs_id == row->vs.vs_id) {
+            ret->to[ret->n++] = other->vs.vs_port;
+        }
+    }
 }
 
 static struct server_carrier *carrier_get(struct server_vs *vs, uint32_t vs_port)
@@ -140,18 +172,23 @@ static void refresh_port(struct server *s, struct dp_key dp)
             carrier_set(s, vs, true,
                         port && port->link_lost && row && row->state == ASSOC_ACTIVE &&
                             ports_class(s, dp) == PORT_INTERNAL);
-            vlink_set(s, vs, vlink_target(s, row));
+            struct server_vlink wanted = {.from = vs.vs_port};
+            vlink_targets(s, row, &wanted);
+            vlink_set(s, vs.vs_id, &wanted);
         }
     }
 }
 
 void vplane_refresh(struct server *s, struct dp_key dp)
 {
-    struct dp_key peer;
+    struct dp_key peers[VLINK_MAX];
+    size_t n = topo_peer(s->topo, dp, peers)
+                   ? 1
+                   : MIN(topo_pairs_of(s->topo, dp, peers, VLINK_MAX), VLINK_MAX);
 
     refresh_port(s, dp);
-    if (topo_peer(s->topo, dp, &peer)) {
-        refresh_port(s, peer);
+    for (size_t i = 0; i < n; i++) {
+        refresh_port(s, peers[i]);
     }
 }
 
@@ -159,7 +196,7 @@ void vplane_refresh(struct server *s, struct dp_key dp)
 void vplane_release(struct server *s, struct vs_key key)
 {
     if (!assoc_by_vs(s->assoc, key)) {
-        vlink_set(s, key, 0);
+        vlink_clear(s, key);
         carrier_set(s, key, true, false);
     }
 }
@@ -167,7 +204,7 @@ void vplane_release(struct server *s, struct vs_key key)
 /* Another port may have this number next: whatever was wanted of the old one ends. */
 void vplane_port_gone(struct server *s, struct vs_key key)
 {
-    vlink_set(s, key, 0);
+    vlink_clear(s, key);
     carrier_set(s, key, true, false);
     carrier_set(s, key, false, false);
 }
@@ -196,6 +233,7 @@ void vplane_start(struct server_vs *vs)
 
 static void put_all(struct server_vs *vs)
 {
+    static const struct server_vlink none = {0};
     struct server_vlink *v, *vtmp;
     struct server_carrier *c, *ctmp;
 
@@ -206,7 +244,7 @@ static void put_all(struct server_vs *vs)
             &vs->outbox, &(struct record_carrier){.vs_port = c->vs_port, .off = true});
     }
     HASH_ITER (hh, vs->vlinks, v, vtmp) {
-        record_put_vlink(&vs->outbox, &(struct record_vlink){v->from, v->to}, false);
+        put_difference(&vs->outbox, v, &none, false);
     }
     relay_put_all(vs->server, vs->id, &vs->outbox);
     vs->phase = PLANE_OPEN;
@@ -246,7 +284,7 @@ size_t vplane_count_vlinks(struct server *s)
     return n;
 }
 
-bool vplane_vlink(struct server *s, struct vs_key from, uint32_t *ret_to)
+const struct server_vlink *vplane_vlink(struct server *s, struct vs_key from)
 {
     struct server_vs *vs = vs_of(s, from);
     struct server_vlink *v = NULL;
@@ -254,7 +292,14 @@ bool vplane_vlink(struct server *s, struct vs_key from, uint32_t *ret_to)
     if (vs) {
         HASH_FIND(hh, vs->vlinks, &from.vs_port, sizeof from.vs_port, v);
     }
-    return v && (*ret_to = v->to, true);
+    return v;
+}
+
+bool vplane_joins(struct server *s, struct vs_key from, struct vs_key to)
+{
+    const struct server_vlink *v = vplane_vlink(s, from);
+
+    return v && from.vs_id == to.vs_id && vlink_has(v, to.vs_port);
 }
 
 bool vplane_has_carrier(struct server *s, struct vs_key key)

@@ -12,6 +12,7 @@
 #include "ctl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -142,6 +143,27 @@ static bool why_association(struct walk *w, struct vm_key vm, bool dp_ok)
     }
 }
 
+static bool on_segment(struct walk *w, struct dp_key dp)
+{
+    struct dp_key peers[VLINK_MAX];
+    const size_t n = ports_pairs(w->s, dp, peers);
+    char names[300] = "";
+
+    if (!n) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t used = strlen(names);
+        char key[KEY_STRLEN];
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                 dp_key_format(peers[i], key));
+    }
+    step(w, STEP_LINK, "link", STEP_OK, "",
+         "on segment %u, hears and is heard by %zu: %s",
+         topo_segment_of(w->s->topo, dp), n, names);
+    return true;
+}
+
 /* Returns whether the port is one that frames may pass by now. */
 static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_class)
 {
@@ -157,6 +179,9 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
     if (ports_link(w->s, dp, &peer)) {
         step(w, STEP_LINK, name, STEP_OK, "",
              "confirmed by LLDP in both directions: %s", dp_key_format(peer, key));
+        return true;
+    }
+    if (on_segment(w, dp)) {
         return true;
     }
     switch (*ret_class) {
@@ -183,7 +208,9 @@ static bool why_link(struct walk *w, struct dp_key dp, enum port_class *ret_clas
     step(w, STEP_LINK, name, STEP_MISSING,
          "see that both switches are connected and that the cable carries frames in "
          "both "
-         "directions (rfctl show links); a switch between them must pass LLDP",
+         "directions (rfctl show links); a switch between them must pass broadcasts.  "
+         "On a segment with hosts or other routers, too, write \"external\" in the "
+         "mapping file",
          "an inter-switch port whose link is not confirmed in both directions");
     return false;
 }
@@ -217,8 +244,8 @@ static void why_inside(struct walk *w, uint64_t vm_id, uint64_t dp_id)
 static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_class class)
 {
     static const char name[] = "virtual plane";
+    const struct server_vlink *vlink;
     struct server_vs *vs;
-    uint32_t to;
 
     if (!row || row->state != ASSOC_ACTIVE) {
         step(w, STEP_VPLANE, name, STEP_OPEN, "", "waits for the association");
@@ -236,7 +263,8 @@ static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_clas
              "control frames are relayed between switch and VM");
         return true;
     }
-    if (!vplane_vlink(w->s, row->vs, &to)) {
+    vlink = vplane_vlink(w->s, row->vs);
+    if (!vlink) {
         step(w, STEP_VPLANE, name, STEP_MISSING,
              "look for the port at the other end: rfctl show links, then rfctl why for "
              "it",
@@ -246,8 +274,14 @@ static bool why_rfvs(struct walk *w, const struct assoc_row *row, enum port_clas
              row->vs.vs_port);
         return false;
     }
-    step(w, STEP_VPLANE, name, STEP_OK, "", "RFVS port %u is linked with port %u",
-         row->vs.vs_port, to);
+    if (vlink->n == 1) {
+        step(w, STEP_VPLANE, name, STEP_OK, "", "RFVS port %u is linked with port %u",
+             row->vs.vs_port, vlink->to[0]);
+    } else {
+        step(w, STEP_VPLANE, name, STEP_OK, "",
+             "frames of RFVS port %u go to %zu others of the segment", row->vs.vs_port,
+             vlink->n);
+    }
     return true;
 }
 

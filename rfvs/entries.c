@@ -1,11 +1,65 @@
 #include "entries.h"
 
+#include <string.h>
+
 #include "base/util.h"
 #include "entries_impl.h"
 #include "wire/mapping_frame.h"
 
 static const uint16_t priorities[ENTRY_N_KINDS] = {
     [ENTRY_MAPPING] = 0x7000, [ENTRY_VLINK] = 0x4000, [ENTRY_RELAY] = 0x2000};
+
+/* Ports. */
+
+_Static_assert(VLINK_MAX <= OF_ACTIONS_MAX, "one action for each port");
+
+bool entry_ports_equal(const struct entry_ports *a, const struct entry_ports *b)
+{
+    return a->n == b->n && !memcmp(a->port, b->port, a->n * sizeof *a->port);
+}
+
+/* Where it is, or would be. */
+static uint32_t ports_find(const struct entry_ports *ports, uint32_t port)
+{
+    uint32_t i = 0;
+
+    while (i < ports->n && ports->port[i] < port) {
+        i++;
+    }
+    return i;
+}
+
+bool entry_ports_has(const struct entry_ports *ports, uint32_t port)
+{
+    const uint32_t i = ports_find(ports, port);
+
+    return i < ports->n && ports->port[i] == port;
+}
+
+bool entry_ports_add(struct entry_ports *ports, uint32_t port)
+{
+    const uint32_t i = ports_find(ports, port);
+
+    if (ports->n == VLINK_MAX || entry_ports_has(ports, port)) {
+        return false;
+    }
+    memmove(&ports->port[i + 1], &ports->port[i], (ports->n - i) * sizeof *ports->port);
+    ports->port[i] = port;
+    ports->n++;
+    return true;
+}
+
+bool entry_ports_remove(struct entry_ports *ports, uint32_t port)
+{
+    const uint32_t i = ports_find(ports, port);
+
+    if (!entry_ports_has(ports, port)) {
+        return false;
+    }
+    ports->n--;
+    memmove(&ports->port[i], &ports->port[i + 1], (ports->n - i) * sizeof *ports->port);
+    return true;
+}
 
 /* An entry. */
 
@@ -20,7 +74,9 @@ void entry_flow_mod(const struct entry *e, struct of_flow_mod *ret)
         break;
     case ENTRY_VLINK:
         of_match_set_in_port(&ret->match, e->in_port);
-        of_actions_output(of_instructions_apply(&ret->inst), e->to);
+        for (uint32_t i = 0; i < e->to.n; i++) {
+            of_actions_output(of_instructions_apply(&ret->inst), e->to.port[i]);
+        }
         break;
     case ENTRY_RELAY:
         of_match_set_in_port(&ret->match, e->in_port);
@@ -38,7 +94,10 @@ void entry_describe(const struct entry *e, struct buf *b)
         buf_printf(b, "entry of mapping frames");
         break;
     case ENTRY_VLINK:
-        buf_printf(b, "virtual link entry %u -> %u", e->in_port, e->to);
+        buf_printf(b, "virtual link entry %u ->", e->in_port);
+        for (uint32_t i = 0; i < e->to.n; i++) {
+            buf_printf(b, " %u", e->to.port[i]);
+        }
         break;
     case ENTRY_RELAY:
         buf_printf(b, "relay entry of port %u", e->in_port);
@@ -139,7 +198,7 @@ void entries_desire(struct entries *es, const struct entry *e)
 {
     struct item *item = entries_item(es, (struct entry_key){e->kind, e->in_port});
 
-    if (!item->desired || item->to != e->to) {
+    if (!item->desired || !entry_ports_equal(&item->to, &e->to)) {
         backoff_succeeded(&item->backoff);
     }
     item->desired = true;
@@ -332,7 +391,7 @@ size_t entries_installed(const struct entries *es, enum entry_kind kind)
     for (struct item *item = es->items; item; item = item->hh.next) {
         n += item->key.kind == (uint32_t)kind && item->desired &&
              item->confirmed.present && !item->confirmed.odd &&
-             item->confirmed.to == item->to;
+             entry_ports_equal(&item->confirmed.to, &item->to);
     }
     return n;
 }

@@ -5,7 +5,8 @@
  *
  *   priority  match               action      kind
  *   0x7000    dl_type=0x0a0a      controller  mapping frames, from whatever port
- *   0x4000    in_port=A           output:B    virtual link, one entry each direction
+ *   0x4000    in_port=A           output:B    virtual link, one entry each direction;
+ *                                             output:B,output:C,… on a segment
  *   0x2000    in_port=A           controller  edge port: frames for the real plane
  *   0         everything          drop        nothing is ever flooded
  *
@@ -32,6 +33,7 @@
 
 #include "base/buf.h"
 #include "of/multipart.h"
+#include "wire/record.h"
 
 #define ENTRY_COOKIE (UINT64_C(0x52465601) << 32) /* "RFV", layout 1. */
 #define ENTRY_COOKIE_MASK (UINT64_C(0xffffffff) << 32)
@@ -39,15 +41,27 @@
 enum entry_kind { ENTRY_MAPPING = 1, ENTRY_VLINK, ENTRY_RELAY, ENTRY_MISS };
 #define ENTRY_N_KINDS (ENTRY_MISS + 1)
 
+/* Ports that frames go to, ascending: switches keep the order of actions. */
+struct entry_ports {
+    uint32_t n;
+    uint32_t port[VLINK_MAX];
+};
+
+bool entry_ports_equal(const struct entry_ports *, const struct entry_ports *);
+/* False: it is there already, or there is no more room. */
+bool entry_ports_add(struct entry_ports *, uint32_t port);
+bool entry_ports_remove(struct entry_ports *, uint32_t port); /* False: not there. */
+bool entry_ports_has(const struct entry_ports *, uint32_t port);
+
 struct entry {
     enum entry_kind kind;
-    uint32_t in_port; /* ENTRY_VLINK, ENTRY_RELAY. */
-    uint32_t to;      /* ENTRY_VLINK. */
+    uint32_t in_port;      /* ENTRY_VLINK, ENTRY_RELAY. */
+    struct entry_ports to; /* ENTRY_VLINK. */
 };
 
 /* How it looks in the switch: an ADD of it, cookie included. */
 void entry_flow_mod(const struct entry *, struct of_flow_mod *ret);
-/* "virtual link entry 3 -> 4", "relay entry of port 3". */
+/* "virtual link entry 3 -> 4 5", "relay entry of port 3". */
 void entry_describe(const struct entry *, struct buf *);
 /* The kind in the cookie of a packet-in, 0 if it is not ours. */
 enum entry_kind entry_kind_of(uint64_t cookie);

@@ -55,10 +55,12 @@ static struct entry_state state_of(const struct of_flow_stats *fs,
     struct entry e = *place;
     struct of_flow_mod mod;
 
-    if (e.kind == ENTRY_VLINK && fs->inst.apply.n == 1 &&
-        fs->inst.apply.a[0].kind == OF_A_OUTPUT) {
-        e.to = state.to = fs->inst.apply.a[0].output.port;
+    for (size_t i = 0; e.kind == ENTRY_VLINK && i < fs->inst.apply.n; i++) {
+        if (fs->inst.apply.a[i].kind == OF_A_OUTPUT) {
+            entry_ports_add(&e.to, fs->inst.apply.a[i].output.port);
+        }
     }
+    state.to = e.to;
     entry_flow_mod(&e, &mod);
     state.odd = fs->cookie != mod.cookie || fs->idle_timeout || fs->hard_timeout ||
                 !of_instructions_equal(&fs->inst, &mod.inst);

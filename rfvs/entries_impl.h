@@ -22,12 +22,12 @@ struct entry_key {
 struct entry_state {
     bool present;
     bool odd; /* Our match, but not what we would have written. */
-    uint32_t to;
+    struct entry_ports to;
 };
 
 struct item {
     struct entry_key key;
-    uint32_t to;
+    struct entry_ports to;
     bool desired;
     bool condemned; /* Removed by name: need not wait for the desired state. */
     bool seen;      /* In the audit that is going on ... */
@@ -70,7 +70,8 @@ void entries_drop_gone(struct entries *);
 static inline bool item_must_add(const struct item *item)
 {
     const struct entry_state *is = &item->expected;
-    return item->desired && (!is->present || is->odd || is->to != item->to);
+    return item->desired &&
+           (!is->present || is->odd || !entry_ports_equal(&is->to, &item->to));
 }
 
 static inline bool item_must_delete(const struct entries *es, const struct item *item)

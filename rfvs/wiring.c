@@ -8,9 +8,11 @@
 
 #include "base/util.h"
 
+/* All virtual links from a port. */
 struct vlink {
-    uint32_t from, to;
-    bool stale; /* Not named since the last BEGIN. */
+    uint32_t from;
+    struct entry_ports to;
+    struct entry_ports stale; /* Those not named since the last BEGIN. */
     UT_hash_handle hh;
 };
 
@@ -86,46 +88,56 @@ static void tell_vlink(struct wiring *w, uint32_t from, uint32_t to, bool added)
 {
     const struct vlink *back = vlink_find(w, to);
 
-    if (back && back->to == from) {
+    if (back && entry_ports_has(&back->to, from)) {
         w->ops->vlink(w->aux, from, to, added);
     }
 }
 
-static void vlink_remove(struct wiring *w, struct vlink *v)
+/* May free `v`. */
+static void vlink_remove(struct wiring *w, struct vlink *v, uint32_t to)
 {
-    tell_vlink(w, v->from, v->to, false);
-    entries_remove(w->entries, ENTRY_VLINK, v->from);
-    HASH_DEL(w->vlinks, v);
-    free(v);
+    if (!entry_ports_has(&v->to, to)) {
+        return;
+    }
+    tell_vlink(w, v->from, to, false);
+    entry_ports_remove(&v->to, to);
+    entry_ports_remove(&v->stale, to);
+    if (v->to.n) {
+        entries_desire(w->entries, &(struct entry){ENTRY_VLINK, v->from, v->to});
+    } else {
+        entries_remove(w->entries, ENTRY_VLINK, v->from);
+        HASH_DEL(w->vlinks, v);
+        free(v);
+    }
+}
+
+static void vlink_add(struct wiring *w, uint32_t from, uint32_t to)
+{
+    struct vlink *v = vlink_find(w, from);
+
+    if (!v) {
+        v = xcalloc(1, sizeof *v);
+        v->from = from;
+        HASH_ADD(hh, w->vlinks, from, sizeof v->from, v);
+    }
+    entry_ports_remove(&v->stale, to);
+    if (entry_ports_add(&v->to, to)) {
+        tell_vlink(w, from, to, true);
+    }
+    entries_desire(w->entries, &(struct entry){ENTRY_VLINK, from, v->to});
 }
 
 static void apply_vlink(struct wiring *w, const struct record_vlink *r, bool remove)
 {
     struct vlink *v = vlink_find(w, r->from);
 
-    if (remove) {
-        if (v && v->to == r->to) {
-            vlink_remove(w, v);
-        } else if (!v) {
-            /* We may have installed it in an earlier life. */
-            entries_remove(w->entries, ENTRY_VLINK, r->from);
-        }
-        return;
-    }
-    const bool same = v && v->to == r->to;
-    if (v && !same) {
-        tell_vlink(w, v->from, v->to, false);
-    }
-    if (!v) {
-        v = xcalloc(1, sizeof *v);
-        v->from = r->from;
-        HASH_ADD(hh, w->vlinks, from, sizeof v->from, v);
-    }
-    v->to = r->to;
-    v->stale = false;
-    entries_desire(w->entries, &(struct entry){ENTRY_VLINK, r->from, r->to});
-    if (!same) {
-        tell_vlink(w, v->from, v->to, true);
+    if (!remove) {
+        vlink_add(w, r->from, r->to);
+    } else if (v) {
+        vlink_remove(w, v, r->to);
+    } else {
+        /* We may have installed it in an earlier life. */
+        entries_remove(w->entries, ENTRY_VLINK, r->from);
     }
 }
 
@@ -166,7 +178,8 @@ static void apply_relay(struct wiring *w, const struct record_relay *record,
     }
     r->dp = record->dp;
     r->stale = false;
-    entries_desire(w->entries, &(struct entry){ENTRY_RELAY, vs_port, 0});
+    entries_desire(w->entries,
+                   &(struct entry){.kind = ENTRY_RELAY, .in_port = vs_port});
 }
 
 /* Carrier. */
@@ -197,7 +210,7 @@ static void apply_carrier(struct wiring *w, const struct record_carrier *record)
 static void begin(struct wiring *w)
 {
     for (struct vlink *v = w->vlinks; v; v = v->hh.next) {
-        v->stale = true;
+        v->stale = v->to;
     }
     for (struct relay *r = w->relays; r; r = r->hh.next) {
         r->stale = true;
@@ -214,8 +227,9 @@ static void end(struct wiring *w)
     struct carrier *c, *cnext;
 
     HASH_ITER (hh, w->vlinks, v, vnext) {
-        if (v->stale) {
-            vlink_remove(w, v);
+        const struct entry_ports stale = v->stale;
+        for (uint32_t i = 0; i < stale.n; i++) {
+            vlink_remove(w, v, stale.port[i]);
         }
     }
     HASH_ITER (hh, w->relays, r, rnext) {

@@ -9,9 +9,9 @@
  * Before the first END of its life rfvs does not know all, and does nothing that it was
  * not told to do.
  *
- * Of records that contradict each other (two virtual links from one port, two datapath
- * ports that relay to one port) the later one holds, and the removal of the earlier one
- * means nothing: that is how rfserver moves things.
+ * Virtual links from one port may be several: its frames go to all their ends.  Of two
+ * datapath ports that relay to one port the later one holds, and the removal of the
+ * earlier one means nothing: that is how rfserver moves things.
  *
  * Flow entries follow by themselves (entries.h); the rest is told to the owner.  Pure.
  */

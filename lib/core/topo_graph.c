@@ -232,6 +232,22 @@ struct topo_link *topo_links(const struct topology *t, size_t *ret_n)
     return links;
 }
 
+struct topo_heard *topo_directions(const struct topology *t, size_t *ret_n)
+{
+    size_t n = 0, max = HASH_COUNT(t->dirs);
+    struct topo_heard *dirs = max ? xmalloc(max * sizeof *dirs) : NULL;
+
+    for (const struct topo_dir *dir = t->dirs; dir; dir = dir->hh.next) {
+        if (!dir->suspended) {
+            dirs[n++] = (struct topo_heard){.src = dir->src->port,
+                                            .dst = dir->dst->port,
+                                            .broadcast = dir->broadcast};
+        }
+    }
+    *ret_n = n;
+    return dirs;
+}
+
 static int compare_ports(const void *a, const void *b)
 {
     return dp_key_compare(((const struct topo_port_info *)a)->port,

@@ -18,7 +18,8 @@ static const uint8_t our_org[4] = {0x00, 0x26, 0xe1, 0x52};
 #define OUR_BODY_LEN (4 + 8 + 4 + 8 + 8)
 #define OUR_TLV_LEN (sizeof our_org + OUR_BODY_LEN + FRAME_HMAC_LEN)
 
-static const uint8_t nearest_bridge[6] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e};
+static const struct eth_addr nearest_bridge = {{0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e}};
+static const struct eth_addr everybody = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 static void put_tlv_header(struct buf *b, unsigned type, size_t len)
 {
@@ -40,9 +41,9 @@ void lldp_encode(const struct lldp_info *info, struct eth_addr src_mac, uint16_t
     uint8_t hmac[FRAME_HMAC_LEN];
     char text[32];
 
-    buf_put(out, nearest_bridge, sizeof nearest_bridge);
+    buf_put_eth(out, info->broadcast ? everybody : nearest_bridge);
     buf_put_eth(out, src_mac);
-    buf_put_u16(out, LLDP_ETHERTYPE);
+    buf_put_u16(out, info->broadcast ? BDDP_ETHERTYPE : LLDP_ETHERTYPE);
 
     snprintf(text, sizeof text, "dpid:%016" PRIx64, info->src.dp_id);
     put_text_tlv(out, TLV_CHASSIS_ID, CHASSIS_LOCAL, text);
@@ -102,9 +103,10 @@ enum frame_verdict lldp_decode(const void *frame, size_t n, struct frame_key key
     uint16_t ethertype;
 
     if (!cursor_skip(&c, 12) || !cursor_u16(&c, &ethertype) ||
-        ethertype != LLDP_ETHERTYPE) {
+        (ethertype != LLDP_ETHERTYPE && ethertype != BDDP_ETHERTYPE)) {
         return FRAME_NOT_OURS;
     }
+    info.broadcast = ethertype == BDDP_ETHERTYPE;
     enum frame_verdict verdict = find_our_tlv(c, &body);
     if (verdict != FRAME_OK) {
         return verdict;

@@ -470,7 +470,10 @@ def find_key(document, key):
 
 
 def link_directions(row):
-    """{(dp, port, dp, port)} of one row of `rfctl show links --json`."""
+    """{(dp, port, dp, port)} of one row of `rfctl show links --json`; none of a member of
+    a segment."""
+    if "segment" in row:
+        return set()
     a = (int(row["a_dp_id"], 16), row["a_dp_port"])
     b = (int(row["b_dp_id"], 16), row["b_dp_port"])
     return {ends for ends, seen in ((a + b, row["a_to_b"]), (b + a, row["b_to_a"])) if seen}

@@ -139,7 +139,7 @@ static inline bool sim_has(const struct sim *s, uint32_t from, uint32_t to)
 {
     struct of_flow_mod mod;
 
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, from, to}, &mod);
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, from, {1, {to}}}, &mod);
     const size_t i = sim_find(s, &mod.match, mod.priority);
     return i < s->n && of_instructions_equal(&s->table[i].inst, &mod.inst);
 }

@@ -13,7 +13,7 @@ static void setup(void)
 
 static void want(uint32_t from, uint32_t to)
 {
-    entries_desire(s.entries, &(struct entry){ENTRY_VLINK, from, to});
+    entries_desire(s.entries, &(struct entry){ENTRY_VLINK, from, {1, {to}}});
 }
 
 START_TEST(entries_look_as_documented)
@@ -22,14 +22,14 @@ START_TEST(entries_look_as_documented)
         struct entry entry;
         const char *text;
     } golden[] = {
-        {{ENTRY_MAPPING, 0, 0},
+        {{.kind = ENTRY_MAPPING},
          "priority=28672,dl_type=0x0a0a cookie=0x5246560100000001 "
          "actions=CONTROLLER:65535"},
-        {{ENTRY_VLINK, 3, 4},
+        {{ENTRY_VLINK, 3, {1, {4}}},
          "priority=16384,in_port=3 cookie=0x5246560100000002 actions=output:4"},
-        {{ENTRY_RELAY, 5, 0},
+        {{.kind = ENTRY_RELAY, .in_port = 5},
          "priority=8192,in_port=5 cookie=0x5246560100000003 actions=CONTROLLER:65535"},
-        {{ENTRY_MISS, 0, 0}, "priority=0 cookie=0x5246560100000004 actions=drop"},
+        {{.kind = ENTRY_MISS}, "priority=0 cookie=0x5246560100000004 actions=drop"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(golden); i++) {
@@ -144,11 +144,11 @@ START_TEST(unasked_entries_stay_until_the_desired_state_is_complete)
     struct of_flow_mod mod;
 
     sim_init(&s);
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, 2}, &mod);
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, {1, {2}}}, &mod);
     sim_put(&s, &mod);
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, 4}, &mod);
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, {1, {4}}}, &mod);
     sim_put(&s, &mod);
-    entry_flow_mod(&(struct entry){ENTRY_RELAY, 5, 0}, &mod);
+    entry_flow_mod(&(struct entry){.kind = ENTRY_RELAY, .in_port = 5}, &mod);
     sim_put(&s, &mod);
     sim_reconnect(&s);
     want(1, 2);
@@ -173,7 +173,7 @@ START_TEST(removal_that_was_asked_for_while_disconnected_happens_later)
     struct of_flow_mod mod;
 
     sim_init(&s);
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, 4}, &mod);
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, {1, {4}}}, &mod);
     sim_put(&s, &mod);
     entries_remove(s.entries, ENTRY_VLINK, 3);
     sim_reconnect(&s);
@@ -227,15 +227,15 @@ START_TEST(audit_repairs_what_others_did)
     sim_pump(&s, 0);
     s.adds = s.deletes = 0;
 
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, 9}, &mod); /* Elsewhere. */
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, {1, {9}}}, &mod); /* Elsewhere. */
     sim_put(&s, &mod);
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, 4}, &mod); /* Not for ever. */
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 3, {1, {4}}}, &mod); /* Not for ever. */
     sim_put(&s, &mod);
     s.table[sim_find(&s, &mod.match, mod.priority)].hard_timeout = 5;
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 5, 6}, &mod); /* Gone. */
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 5, {1, {6}}}, &mod); /* Gone. */
     s.table[sim_find(&s, &mod.match, mod.priority)] = s.table[s.n - 1];
     s.n--;
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 7, 8}, &mod); /* Unasked. */
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 7, {1, {8}}}, &mod); /* Unasked. */
     sim_put(&s, &mod);
     of_flow_mod_init(&mod, OFPFC_ADD, 0, 99); /* Not even of a kind we know. */
     mod.cookie = ENTRY_COOKIE | 0x55;

@@ -134,18 +134,71 @@ START_TEST(download_that_is_begun_again_counts_from_its_last_begin)
 }
 END_TEST
 
-START_TEST(the_later_of_two_links_from_a_port_holds)
+/* The ports that frames of `from` go to, in the switch. */
+static void check_targets(uint32_t from, struct entry_ports to)
+{
+    struct of_flow_mod mod;
+
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, from, to}, &mod);
+    const size_t i = sim_find(&s, &mod.match, mod.priority);
+    ck_assert_uint_eq(i<s.n, to.n> 0);
+    ck_assert(i == s.n || of_instructions_equal(&s.table[i].inst, &mod.inst));
+}
+
+START_TEST(frames_of_a_port_go_to_all_ends_of_its_links)
 {
     setup();
+    vlink(1, 3, false);
     vlink(1, 2, false);
     vlink(2, 1, false);
-    buf_clear(&said);
-    vlink(1, 3, false);
+    check_targets(1, (struct entry_ports){2, {2, 3}});
+    check_said("+2-1 ");
+    ck_assert_uint_eq(s.deletes, 0);
+    vlink(1, 2, true);
+    check_targets(1, (struct entry_ports){1, {3}});
     check_said("-1-2 ");
-    vlink(1, 2, true); /* Late. */
-    ck_assert(sim_has(&s, 1, 3));
+    vlink(1, 2, true); /* Again. */
+    check_targets(1, (struct entry_ports){1, {3}});
+    ck_assert_uint_eq(s.deletes, 0);
     vlink(1, 3, true);
-    ck_assert(!sim_has(&s, 1, 3));
+    check_targets(1, (struct entry_ports){0});
+    ck_assert_uint_eq(s.deletes, 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(download_gives_up_those_ends_alone_that_it_does_not_name)
+{
+    setup();
+    begin();
+    vlink(1, 2, false);
+    vlink(1, 3, false);
+    vlink(1, 4, false);
+    end();
+    begin();
+    vlink(1, 3, false);
+    check_targets(1, (struct entry_ports){3, {2, 3, 4}});
+    end();
+    check_targets(1, (struct entry_ports){1, {3}});
+    begin();
+    end();
+    check_targets(1, (struct entry_ports){0});
+    ck_assert_uint_eq(wiring_count_vlinks(w), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(more_ends_than_an_entry_can_name_are_left_out)
+{
+    setup();
+    for (uint32_t to = 2; to < VLINK_MAX + 10; to++) {
+        vlink(1, to, false);
+    }
+    vlink(1, 2, true);
+    ck_assert_uint_eq(s.n, 3); /* Miss, mapping, the link. */
+    for (size_t i = 0; i < s.n; i++) {
+        ck_assert_uint_le(s.table[i].inst.apply.n, VLINK_MAX - 1);
+    }
     teardown();
 }
 END_TEST
@@ -155,7 +208,7 @@ START_TEST(link_of_an_earlier_life_is_removed_by_name)
     struct of_flow_mod mod;
 
     setup();
-    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, 2}, &mod);
+    entry_flow_mod(&(struct entry){ENTRY_VLINK, 1, {1, {2}}}, &mod);
     sim_put(&s, &mod);
     sim_reconnect(&s);
     sim_pump(&s, 0);
@@ -221,7 +274,9 @@ END_TEST
 UNIT_MAIN("rfvs/wiring", link_is_announced_when_both_directions_are_there,
           what_a_download_does_not_name_goes_at_its_end,
           download_that_is_begun_again_counts_from_its_last_begin,
-          the_later_of_two_links_from_a_port_holds,
+          frames_of_a_port_go_to_all_ends_of_its_links,
+          download_gives_up_those_ends_alone_that_it_does_not_name,
+          more_ends_than_an_entry_can_name_are_left_out,
           link_of_an_earlier_life_is_removed_by_name, relay_that_moves_loses_nothing,
           carriers_stay_as_they_are_until_something_is_known,
           records_of_others_are_refused)

@@ -13,7 +13,8 @@ static const uint8_t secret[] = "a key of this network";
 static const struct frame_key key = {secret, sizeof secret - 1};
 static const struct frame_key other_key = {secret, 5};
 static const struct eth_addr mac = {{2, 0, 0, 0, 0, 9}};
-static const struct lldp_info lldp_info = {{0x8000000000000005, 1, 7}, NOW, 12345};
+static const struct lldp_info lldp_info = {
+    {0x8000000000000005, 1, 7}, NOW, 12345, false};
 static const struct mapping_info mapping_info = {{0x02a0a0a0a0a0, 3}, NOW, 678};
 
 static enum frame_verdict decode_lldp(const void *frame, size_t n, struct frame_key k,
@@ -29,6 +30,7 @@ static enum frame_verdict decode_lldp(const void *frame, size_t n, struct frame_
         ck_assert(dp_key_equal(info.src, lldp_info.src));
         ck_assert_int_eq(info.time_ms, lldp_info.time_ms);
         ck_assert_uint_eq(info.counter, lldp_info.counter);
+        ck_assert(!info.broadcast);
     }
     return verdict;
 }
@@ -87,6 +89,24 @@ START_TEST(no_changed_byte_of_an_lldp_frame_passes)
     for (size_t n = 0; n < end - 2; n++) {
         ck_assert_int_ne(decode_lldp(b.data, n, key, NOW), FRAME_OK);
     }
+    buf_uninit(&b);
+}
+END_TEST
+
+START_TEST(broadcast_is_told_from_lldp_and_neither_can_be_made_of_the_other)
+{
+    struct lldp_info info = lldp_info, got;
+    struct buf b = {0};
+
+    info.broadcast = true;
+    lldp_encode(&info, mac, 4, key, &b);
+    ck_assert(!memcmp(b.data, "\xff\xff\xff\xff\xff\xff", 6));
+    ck_assert(!memcmp(b.data + 12, "\x89\x42", 2));
+    ck_assert_int_eq(lldp_decode(b.data, b.len, key, NOW, WINDOW, &got), FRAME_OK);
+    ck_assert(got.broadcast);
+    ck_assert(dp_key_equal(got.src, info.src));
+    memcpy(b.data + 12, "\x88\xcc", 2);
+    ck_assert_int_eq(lldp_decode(b.data, b.len, key, NOW, WINDOW, &got), FRAME_FORGED);
     buf_uninit(&b);
 }
 END_TEST
@@ -239,7 +259,9 @@ START_TEST(relayed_frames_of_wrong_length_are_refused)
 END_TEST
 
 UNIT_MAIN("wire/frames", lldp_frame_is_genuine_only_with_its_key_and_in_its_time,
-          no_changed_byte_of_an_lldp_frame_passes, lldp_of_other_people_is_not_ours,
+          no_changed_byte_of_an_lldp_frame_passes,
+          broadcast_is_told_from_lldp_and_neither_can_be_made_of_the_other,
+          lldp_of_other_people_is_not_ours,
           lldp_frame_with_a_short_tlv_of_ours_is_malformed,
           lldp_frame_has_the_mandatory_tlvs_in_order,
           mapping_frame_is_genuine_only_with_its_key_and_in_its_time,

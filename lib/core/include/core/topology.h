@@ -143,6 +143,13 @@ struct topo_link {
 };
 struct topo_link *topo_links(const struct topology *, size_t *ret_n);
 
+/* Likewise all directions, in no order. */
+struct topo_heard {
+    struct dp_key src, dst;
+    bool broadcast;
+};
+struct topo_heard *topo_directions(const struct topology *, size_t *ret_n);
+
 /* Likewise all ports that are up, sorted. */
 struct topo_port_info {
     struct dp_key port;

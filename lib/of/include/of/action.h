@@ -45,7 +45,7 @@ struct of_action {
     };
 };
 
-#define OF_ACTIONS_MAX 16
+#define OF_ACTIONS_MAX 32
 
 struct of_actions {
     uint8_t n;      /* Of a[]; the rest of a[] is not initialized. */

@@ -53,7 +53,10 @@ struct record_relay {
     struct vs_key vs;
 };
 
-/* One direction of a virtual link inside one RFVS (the id of the batch). */
+/* One direction of a virtual link inside one RFVS (the id of the batch).  There may be
+ * several from a port: frames go to all of them.  (As many actions as a flow entry has.)
+ */
+#define VLINK_MAX 32
 struct record_vlink {
     uint32_t from; /* vs_port. */
     uint32_t to;
