@@ -316,6 +316,7 @@ class Proxy(Peer):
     def __init__(self, bus, endpoint, ct_id=0):
         self.switches = {}    # dp_id: {port: since (wall ms), or None: down}
         self.links = []       # (src dp, src port, dst dp, dst port)
+        self.heard = []       # The same, of broadcasts.
         self.planes = {}      # dp_id: Download
         self.relays = Download()
         self.in_sync = True
@@ -328,6 +329,8 @@ class Proxy(Peer):
             self._report(dp_id)
         for link in self.links:
             self._link(link, True)
+        for pair in self.heard:
+            self._link(pair, True, broadcast=True)
         if self.syncs:
             self.send("SYNC_END")
 
@@ -345,10 +348,10 @@ class Proxy(Peer):
                   up=since is not None, gone=gone,
                   age_ms=max(0, int(time.time() * 1000) - since) if since else 0)
 
-    def _link(self, link, up):
+    def _link(self, link, up, broadcast=False):
         src, src_port, dst, dst_port = link
         self.send("LINK_DIR", src=dp_key(src, src_port, self.id),
-                  dst=dp_key(dst, dst_port, self.id), up=up)
+                  dst=dp_key(dst, dst_port, self.id), up=up, broadcast=broadcast)
 
     def switch(self, dp_id, *ports):
         now = int(time.time() * 1000)
@@ -371,6 +374,8 @@ class Proxy(Peer):
         self.switches[dp_id][port] = None
         self.links = [link for link in self.links
                       if (dp_id, port) not in (link[:2], link[2:])]
+        self.heard = [pair for pair in self.heard
+                      if (dp_id, port) not in (pair[:2], pair[2:])]
         self._port(dp_id, port)
 
     def port_gone(self, dp_id, port):
@@ -385,6 +390,21 @@ class Proxy(Peer):
             self.links = [other for other in self.links if other != link]
         if self.up:
             self._link(link, up)
+
+    def hears(self, src, src_port, dst, dst_port, up=True):
+        """As direction(), of a broadcast."""
+        pair = (src, src_port, dst, dst_port)
+        self.heard = [other for other in self.heard if other != pair] + [pair] * up
+        if self.up:
+            self._link(pair, up, broadcast=True)
+
+    def segment(self, *ports):
+        """(dp, port) each: all of them hear each other."""
+        for src in ports:
+            for dst in ports:
+                if src != dst:
+                    self.hears(*src, *dst)
+        return self
 
     def link(self, a, a_port, b, b_port, up=True):
         self.direction(a, a_port, b, b_port, up)

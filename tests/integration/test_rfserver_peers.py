@@ -141,10 +141,14 @@ IGNORED = [
     ("DP_STATUS", {"dp_id": 5, **STATUS}),
     ("DP_STATUS", {"dp_id": 0, **STATUS}),
     ("FLOW_ERROR", {"dp_id": 0, "what": "x", "error": "y"}),
-    ("LINK_DIR", {"src": rfwire.dp_key(6, 2), "dst": rfwire.dp_key(5, 2), "up": False}),
-    ("LINK_DIR", {"src": rfwire.dp_key(6, 1), "dst": rfwire.dp_key(5, 1), "up": True}),
-    ("LINK_DIR", {"src": DP, "dst": rfwire.dp_key(77, 1, 1), "up": True}),
-    ("LINK_DIR", {"src": ZERO_DP, "dst": ZERO_DP, "up": True}),
+    ("LINK_DIR", {"src": rfwire.dp_key(6, 2), "dst": rfwire.dp_key(5, 2), "up": False,
+                  "broadcast": False}),
+    ("LINK_DIR", {"src": rfwire.dp_key(6, 1), "dst": rfwire.dp_key(5, 1), "up": True,
+                  "broadcast": False}),
+    ("LINK_DIR", {"src": DP, "dst": rfwire.dp_key(77, 1, 1), "up": True,
+                  "broadcast": False}),
+    ("LINK_DIR", {"src": ZERO_DP, "dst": ZERO_DP, "up": True,
+                  "broadcast": False}),
 ]
 
 
