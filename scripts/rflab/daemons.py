@@ -65,7 +65,7 @@ class Daemons:
         self._generate("rfserver")
         (self.keys / "allow").write_text(
             "".join(f"{self._generate(node.vm)} {node.vm_id}\n"
-                    for node in self.network.topology.nodes), encoding="ascii")
+                    for node in self.network.topology.vm_nodes()), encoding="ascii")
 
     def _generate(self, name):
         return self.instance.run(self.program("rfctl"), "keygen",

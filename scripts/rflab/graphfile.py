@@ -10,6 +10,10 @@ and told as a note that names the line, or refused with an error that does:
     node without label      its id is its label
     node without links      kept, with its host alone, noted
     disconnected parts      kept; hosts reach each other within their part, noted
+    node of kind "l2"       a plain switch: what it joins is one segment (bridge "ovs": an
+                            Open vSwitch, else one of the kernel); several that are linked
+                            are one; a second link of the same router to it is left out
+    node of kind "legacy"   a router that is no OpenFlow switch, without a host
     id missing or twice, link to a node that is not there, cost out of range, no node,
     text that is not of the format: refused
 
@@ -36,6 +40,7 @@ class Place:
     line: int = 0
     host: bool = True
     id: str = ""
+    legacy: bool = False
 
 
 @dataclass
@@ -49,18 +54,38 @@ class Span:
 
 
 @dataclass
+class Hub:
+    """A plain switch, and what is plugged into it: (index of Graph.places, cost)."""
+
+    label: str
+    line: int = 0
+    bridge: str = "linux"
+    ends: list = field(default_factory=list)
+
+
+@dataclass
 class Graph:
     name: str
     places: list = field(default_factory=list)
     spans: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    hubs: list = field(default_factory=list)
+
+    def neighbours(self):
+        """For each place the set of those that it reaches in one step."""
+        found = [set() for _ in self.places]
+        pairs = [(span.a, span.b) for span in self.spans]
+        for hub in self.hubs:
+            ends = [end for end, _ in hub.ends]
+            pairs += [(a, b) for a in ends for b in ends if a < b]
+        for a, b in pairs:
+            found[a].add(b)
+            found[b].add(a)
+        return found
 
     def parts(self):
         """The connected parts, each a sorted list of indices; the largest first."""
-        neighbours = [set() for _ in self.places]
-        for span in self.spans:
-            neighbours[span.a].add(span.b)
-            neighbours[span.b].add(span.a)
+        neighbours = self.neighbours()
         parts, seen = [], set()
         for start in range(len(self.places)):
             if start in seen:
@@ -250,9 +275,10 @@ def build(raw):
     graph = Graph("")
     index = _places(graph, raw.nodes)
     _spans(graph, raw, index)
-    linked = {end for span in graph.spans for end in (span.a, span.b)}
+    _check_hubs(graph)
+    linked = graph.neighbours()
     for number, place in enumerate(graph.places):
-        if number not in linked and len(graph.places) > 1:
+        if not linked[number] and len(graph.places) > 1:
             graph.notes.append((place.line, f'"{place.label}" has no links'))
     parts = [part for part in graph.parts() if len(part) > 1]
     if len(parts) > 1:
@@ -265,6 +291,8 @@ def build(raw):
 def _places(graph, nodes):
     if not nodes:
         raise MapError(1, "the graph has no nodes")
+    if all(_kind(fields) == "l2" for _, fields, _ in nodes):
+        raise MapError(1, "the graph has no routers")
     index, lines, labels = {}, {}, {}
     for ident, fields, line in nodes:
         if ident is None:
@@ -281,9 +309,25 @@ def _places(graph, nodes):
             labels[label] = 1
             graph.notes.append((line, f'a node with the label "{first}" again; it is '
                                 f'"{label}" here'))
-        index[ident], lines[ident] = len(graph.places), line
-        graph.places.append(Place(label, line, id=ident))
+        lines[ident] = line
+        kind = _kind(fields)
+        if kind == "l2":
+            index[ident] = Hub(label, line, attribute(fields, "bridge") or "linux")
+            if index[ident].bridge not in ("linux", "ovs"):
+                raise MapError(line, f"bridge {index[ident].bridge} is none of linux, ovs")
+            graph.hubs.append(index[ident])
+            continue
+        if kind not in ("router", "legacy"):
+            graph.notes.append((line, f'kind "{kind}" of "{label}" is not known here: a '
+                                "router like the others"))
+        index[ident] = len(graph.places)
+        legacy = kind == "legacy"
+        graph.places.append(Place(label, line, not legacy, ident, legacy))
     return index
+
+
+def _kind(fields):
+    return (attribute(fields, "kind") or "router").lower()
 
 
 def _spans(graph, raw, index):
@@ -296,14 +340,41 @@ def _spans(graph, raw, index):
                 raise MapError(line, f"a link to node {end}, which is not there")
         a, b = index[source], index[target]
         if a == b:
-            graph.notes.append((line, f'a link from "{graph.places[a].label}" to itself '
-                                "is left out"))
+            label = (a if isinstance(a, Hub) else graph.places[a]).label
+            graph.notes.append((line, f'a link from "{label}" to itself is left out'))
+            continue
+        if isinstance(a, Hub) or isinstance(b, Hub):
+            _plug(graph, index, (a, b), _cost(fields, line), line)
             continue
         if raw.directed and seen[b, a]:
             seen[b, a] -= 1
             continue
         seen[a, b] += 1
         graph.spans.append(Span(a, b, _cost(fields, line), line))
+
+
+def _plug(graph, index, ends, cost, line):
+    """A link of which one end, or both, is a plain switch."""
+    a, b = ends if isinstance(ends[0], Hub) else ends[::-1]
+    if isinstance(b, Hub):  # Together they are one.
+        graph.hubs.remove(b)
+        for end, its_cost in b.ends:
+            _plug(graph, index, (a, end), its_cost, line)
+        for ident, what in index.items():
+            if what is b:
+                index[ident] = a
+    elif any(end == b for end, _ in a.ends):
+        graph.notes.append((line, f'a link of "{graph.places[b].label}" to "{a.label}" '
+                            "again is left out"))
+    else:
+        a.ends.append((b, cost))
+
+
+def _check_hubs(graph):
+    for hub in graph.hubs:
+        if len(hub.ends) < 2:
+            raise MapError(hub.line, f'"{hub.label}" is a plain switch, and joins '
+                           f"{len(hub.ends)} routers where two at least were expected")
 
 
 def _cost(fields, line):

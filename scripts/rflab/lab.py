@@ -5,7 +5,7 @@ import time
 
 from . import net
 from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons, config_text
-from .light import LightContainers
+from .light import LegacyRouters, LightContainers, Routers
 from .lxc import Containers, remove_cgroups
 from .net import Network
 from .ovs import OpenVSwitch
@@ -25,6 +25,9 @@ class Lab:
         self.ovs = OpenVSwitch(instance)
         self.containers = (LightContainers if topology.light else Containers)(
             instance, self.network, self.ovs)
+        if topology.legacy_nodes():
+            self.containers = Routers(self.containers, LegacyRouters(
+                instance, self.network, self.ovs))
         self.daemons = Daemons(instance, self.network)
         self.state = {}
         self.first_index = len(topology.nodes)  # Of a container that is made later.
@@ -73,7 +76,9 @@ class Lab:
         self.network.start_captures()
         return ", ".join(plural(len(things), noun) for things, noun in
                          ((self.topology.switches(), "switch"), (self.topology.links, "link"),
-                          (self.topology.hosts, "host")))
+                          (self.topology.segments, "segment"),
+                          (self.topology.legacy_nodes(), "legacy router"),
+                          (self.topology.hosts, "host")) if things or noun == "link")
 
     def _open_vswitch(self):
         self.ovs.start()
@@ -89,13 +94,17 @@ class Lab:
     def _switches(self):
         self.ovs.add_rfvs(RFVS_CONTROLLER)
         self.ovs.add_switches(self.topology, PROXY_CONTROLLER)
+        self.ovs.add_plain_switches(self.topology)
 
     def create_container(self, node):
         write_container(self.containers, self.daemons, node)
 
     def _containers(self):
         for node in self.topology.nodes:
-            self.create_container(node)
+            if node.legacy:
+                self.containers.create(node)
+            else:
+                self.create_container(node)
         self.containers.start_all(self.topology.nodes)
         self.ovs.check_ports(self.topology)
         names = [node.vm for node in self.topology.nodes]

@@ -67,12 +67,12 @@ class Checker:
         self.families = (4, 6) if self.topology.ipv6 else (4,)
         self.verifier = Verifier(lab)
         # Cables that were pulled on purpose (scripts/lab link).
-        self.down = [link for link in self.topology.links
-                     if link.name in lab.state.get("down", ())]
+        self.down = [cable for cable in self.topology.cables()
+                     if cable.name in lab.state.get("down", ())]
         self.wanted = self.expected()
         self.part = oracle.parts(self.topology, self.down)
-        self.link_networks = {address.network for link in self.topology.links
-                              for address in link.a.addresses}
+        self.link_networks = {address.network for cable in self.topology.cables()
+                              for address in cable.a.addresses}
 
     def expected(self):
         """{node name: {network: {(gateway, interface)}}} of all families."""
@@ -109,7 +109,8 @@ class Checker:
             if active == self.is_down(port):
                 differences.append(f"{port.node.title} {port.vm_interface}: "
                                    f"{row.get('state', 'no row')}")
-        return f"{len(self.topology.ports()) - 2 * len(self.down)} active", differences
+        down = sum(map(self.is_down, self.topology.ports()))
+        return f"{len(self.topology.ports()) - down} active", differences
 
     # ---- kernels against the oracle ----
 
@@ -146,8 +147,8 @@ class Checker:
             "them over several next hops" + (
                 f"; for {faults} ospf6d is wrong" if faults else ""), differences
 
-    def _each(self, function):
-        nodes = self.topology.nodes
+    def _each(self, function, nodes=None):
+        nodes = nodes or self.topology.nodes
         with ThreadPoolExecutor(4) as pool:
             return list(zip(nodes, pool.map(function, nodes)))
 
@@ -229,7 +230,8 @@ class Checker:
 
     def switches(self):
         differences, flows, groups = [], 0, 0
-        for _, (differs, n_flows, n_groups) in self._each(self.node_differences):
+        for _, (differs, n_flows, n_groups) in self._each(
+                self.node_differences, self.topology.vm_nodes()):
             differences += differs
             flows += n_flows
             groups += n_groups
@@ -246,7 +248,7 @@ class Checker:
         return self.part[a.port.node.name] == self.part[b.port.node.name]
 
     def traces(self):
-        walker, differences, reached, apart = Walker(self.lab), [], 0, 0
+        walker, differences, reached, apart = Walker(self.lab, self.wanted), [], 0, 0
         try:
             for family in self.families:
                 for number, (a, b) in enumerate(self.topology.pairs()):
@@ -270,8 +272,8 @@ class Checker:
         network = (b.address if family == 4 else b.address6).network
         for here, there in zip(walk.ports, walk.ports[1:]):
             node = here.node
-            if not any(interface == there.peer.vm_interface for _, interface in
-                       self.wanted[node.name].get(network, ())):
+            if not any(oracle.entered(node, hop) is there
+                       for hop in self.wanted[node.name].get(network, ())):
                 return f"{node.title} sends it to {there.node.title}, a detour"
         return None
 

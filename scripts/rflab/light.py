@@ -33,7 +33,7 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$3" container=light \
 
 class LightContainers(Containers):
     def netns(self, node):
-        return f"{self.instance.netns}-{node.vm}"
+        return self.network.node_netns(node)
 
     def config(self, node):
         return "# A network namespace: see rflab/light.py\n"
@@ -62,8 +62,7 @@ class LightContainers(Containers):
                                          for node in nodes for port in node.ports])
 
     def _prepare(self, node):
-        address = f"{self.network.vm_address(node)}/{self.network.management.prefixlen}"
-        lines = ["link set lo up", f"addr add {address} dev eth0", "link set eth0 up"]
+        lines = ["link set lo up", *self._management(node)]
         if not self.topology.routing:
             lines += [f"addr add {port.address} dev {port.vm_interface}"
                       for port in node.ports]
@@ -76,6 +75,10 @@ class LightContainers(Containers):
         script += [f"ethtool -K {port.vm_interface} tx off >/dev/null"
                    for port in node.ports]
         self.instance.run("sh", "-ec", "\n".join(script), netns=self.netns(node))
+
+    def _management(self, node):
+        address = f"{self.network.vm_address(node)}/{self.network.management.prefixlen}"
+        return [f"addr add {address} dev eth0", "link set eth0 up"]
 
     def _enter(self, node):
         self.instance.spawn(node.vm, "unshare", "--mount", "--uts", "--pid", "--fork",
@@ -113,3 +116,49 @@ class LightContainers(Containers):
         """The command line that runs argv in such a router."""
         return ["nsenter", "-t", str(self._init_pid(node)), "--net", "--mount", "--pid",
                 "--root", "--wd=/", "--", *map(str, argv)]
+
+
+class LegacyRouters(LightContainers):
+    """Routers that are not ours: the same suite, at the real network itself, without
+    rfclient (which lxc/init starts if it has a configuration)."""
+
+    def start_all(self, nodes):
+        for node in nodes:
+            self._prepare(node)
+            self._enter(node)
+
+    def _management(self, node):
+        return []
+
+
+class Routers:
+    """Containers and legacy routers together, as one of the two."""
+
+    def __init__(self, containers, legacy):
+        self.containers = containers
+        self.legacy = legacy
+
+    def _of(self, node):
+        return self.legacy if node.legacy else self.containers
+
+    def start_all(self, nodes):
+        self.containers.start_all([node for node in nodes if not node.legacy])
+        self.legacy.start_all([node for node in nodes if node.legacy])
+
+    def rootfs(self, node):
+        return self._of(node).rootfs(node)
+
+    def create(self, node):
+        self._of(node).create(node)
+
+    def start(self, node):
+        self._of(node).start(node)
+
+    def stop(self, node, kill=False):
+        self._of(node).stop(node, kill)
+
+    def command(self, node, *argv):
+        return self._of(node).command(node, *argv)
+
+    def run(self, node, *argv, **options):
+        return self._of(node).run(node, *argv, **options)

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 from .system import LabError, run
+from .topology import Attachment
 
 MANAGEMENT_BRIDGE = "rfbr0"
 MAX_CAPTURES = 16
@@ -92,9 +93,14 @@ class Network:
         for host in self.topology.hosts:
             self.add_netns(self.host_netns(host), ipv6=host.address6 is not None)
         self._management()
+        for node in self.topology.legacy_nodes():
+            self.add_netns(self.node_netns(node), ipv6=self.topology.ipv6)
         lines = ["link set lo up"]
         for link in self.topology.links:
-            lines.append(f"link add {link.a.name} type veth peer name {link.b.name}")
+            lines.append(f"link add {self._end(link.a)} type veth peer name "
+                         f"{self._end(link.b)}")
+        for segment in self.topology.segments:
+            lines += self._segment(segment)
         for a, b in self.topology.inside:
             lines.append(f"link add {a.name} type veth peer name {b.name}")
         for host in self.topology.hosts:
@@ -103,6 +109,8 @@ class Network:
         # The kernel's own stack sees each frame that reaches a veth: it must not answer.
         lines += [f"link set {port.name} arp off up"
                   for port in self.topology.switch_ports()]
+        lines += [f"link set {segment.interface(port)} arp off up"
+                  for segment in self.topology.segments for port in segment.ports]
         self.batch(self.instance.netns, lines)
         for host in self.topology.hosts:
             self.batch(self.host_netns(host), [
@@ -115,6 +123,28 @@ class Network:
             # Userspace switches pass on partial checksums, and receivers drop those.
             self.instance.run("ethtool", "-K", "eth0", "tx", "off",
                               netns=self.host_netns(host))
+
+    def node_netns(self, node):
+        return f"{self.instance.netns}-{node.vm}"
+
+    def _end(self, port):
+        """For `ip link add`: a switch's port in the lab, or a router's own interface."""
+        return (f"{port.vm_interface} address {port.mac} netns "
+                f"{self.node_netns(port.node)}" if port.node.legacy else port.name)
+
+    def _segment(self, segment):
+        """A bridge of the kernel, which passes no LLDP; or only the cables of one that
+        Open vSwitch makes (OpenVSwitch.add_plain_switches)."""
+        lines = []
+        if segment.bridge == "linux":
+            lines = [f"link add {segment.name} type bridge forward_delay 0 mcast_snooping 0",
+                     f"link set {segment.name} up"]
+        for port in segment.ports:
+            lines.append(f"link add {segment.interface(port)} type veth peer name "
+                         f"{self._end(port)}")
+            if segment.bridge == "linux":
+                lines.append(f"link set {segment.interface(port)} master {segment.name}")
+        return lines
 
     def batch(self, netns, lines):
         self.instance.run("ip", *(["-n", netns] if netns else []), "-batch", "-",
@@ -138,16 +168,18 @@ class Network:
         self.batch(lab, [f"link set uplink master {MANAGEMENT_BRIDGE} up"])
 
     def set_link(self, link, up):
-        """Takes an inter-switch link down or up: end a by hand, end b loses carrier.
+        """Takes a cable down or up: one end by hand, the other loses carrier.
 
         Returns the moment at which the kernel was told, by time.monotonic()."""
-        done = self.instance.run("/usr/bin/python3", "-I", "-c", SET_LINK, link.a.name,
+        done = self.instance.run("/usr/bin/python3", "-I", "-c", SET_LINK, link.cable,
                                  int(up), netns=self.instance.netns)
         return float(done.stdout)
 
     def captured_links(self):
         """Large labs spare the machine all but some tcpdumps, spread over the links."""
-        links = self.topology.links
+        links = self.topology.switch_links() + [
+            Attachment(segment.ports[0]) for segment in self.topology.segments
+            if not segment.is_mixed]
         return links if len(links) <= MAX_CAPTURES else links[::-(-len(links)
                                                                   // MAX_CAPTURES) or 1]
 

@@ -51,9 +51,8 @@ def arrives(topology, table, source, network):
         hops = table[node.name].get(network, ())
         if not hops or node in path:
             return {False}
-        return set().union(*(follow(
-            node.port(int(interface.removeprefix("eth"))).peer.node, (*path, node))
-            for _, interface in hops))
+        return set().union(*(follow(entered(node, hop).node, (*path, node))
+                             for hop in hops))
 
     found = follow(source, ())
     return found.pop() if len(found) == 1 else None
@@ -80,11 +79,20 @@ def loopback_networks(node, family):
     return [ipaddress.ip_network(a) for a in node.loopbacks if a.version == family]
 
 
-def gateway(port, family, protocol):
-    """The address of the other end, as a route's next hop."""
+def gateway(other, family, protocol):
+    """The address of a port at the other end, as a route's next hop."""
     if family == 4:
-        return str(port.peer.address.ip)
-    return str(port.peer.address6.ip if protocol == "static" else port.peer.link_local)
+        return str(other.address.ip)
+    return str(other.address6.ip if protocol == "static" else other.link_local)
+
+
+def entered(node, hop):
+    """The port of another router that a next hop (gateway, interface) of a node is."""
+    address, interface = hop
+    for other in node.port(int(interface.removeprefix("eth"))).neighbours:
+        if address in (*(str(a.ip) for a in other.addresses), str(other.link_local)):
+            return other
+    raise KeyError(f"{address} by {interface} of {node.name}")
 
 
 def _routes_of(root, alive, networks, family, protocol):
@@ -113,15 +121,17 @@ def _shortest_paths(root, alive, family, protocol):
             continue
         done.add(name)
         for port in alive[name]:
-            if not port.peer:
-                continue
-            via, total = port.peer.node.name, cost + _cost(port, protocol)
-            first = hops[name] or {(gateway(port, family, protocol), port.vm_interface)}
-            if total < distance.get(via, total + 1):
-                distance[via], hops[via] = total, set(first)
-                heapq.heappush(queue, (total, via))
-            elif total == distance[via] and via not in done:
-                hops[via] |= first
+            for other in port.neighbours:
+                via, total = other.node.name, cost + _cost(port, protocol)
+                if other not in alive[via]:
+                    continue
+                first = hops[name] or {(gateway(other, family, protocol),
+                                        port.vm_interface)}
+                if total < distance.get(via, total + 1):
+                    distance[via], hops[via] = total, set(first)
+                    heapq.heappush(queue, (total, via))
+                elif total == distance[via] and via not in done:
+                    hops[via] |= first
     return distance, hops
 
 
@@ -133,10 +143,11 @@ def parts(topology, down=()):
         queue = [] if start.name in part else [start]
         for node in queue:
             part[node.name] = number
-            for port in node.ports:
-                if port.peer and port not in dead and port.peer.node.name not in part:
-                    part[port.peer.node.name] = number
-                    queue.append(port.peer.node)
+            for other in (other for port in node.ports if port not in dead
+                          for other in port.neighbours if other not in dead):
+                if other.node.name not in part:
+                    part[other.node.name] = number
+                    queue.append(other.node)
     return part
 
 
@@ -146,15 +157,14 @@ def paths(topology, source, target, down=(), family=4):
     address = target.address if family == 4 else target.address6
     found = []
 
-    def follow(entered):
-        node = entered[-1].node
+    def follow(path):
+        node = path[-1].node
         if node is target.port.node:
-            found.append(entered)
+            found.append(path)
             return
-        for _, interface in table[node.name].get(address.network, ()):
-            peer = node.port(int(interface.removeprefix("eth"))).peer
-            if len(entered) <= len(topology.nodes):
-                follow(entered + [peer])
+        for hop in table[node.name].get(address.network, ()):
+            if len(path) <= len(topology.nodes):
+                follow(path + [entered(node, hop)])
 
     follow([source.port])
     return found

@@ -73,6 +73,18 @@ class OpenVSwitch:
             argv += self._port(port.switch.name, port.name, port.number)
         self.vsctl(*argv)
 
+    def add_plain_switches(self, topology):
+        """They learn addresses, pass no LLDP, and have no controller."""
+        argv = []
+        for segment in topology.segments:
+            if segment.bridge == "ovs":
+                argv += ["--", "add-br", segment.name, "--", "set", "bridge", segment.name,
+                         "datapath_type=netdev", "fail-mode=standalone"]
+                for port in segment.ports:
+                    argv += ["--", "add-port", segment.name, segment.interface(port)]
+        if argv:
+            self.vsctl(*argv)
+
     def add_ports(self, bridge, ports):
         self.vsctl(*(word for name, number in ports
                      for word in self._port(bridge, name, number)))

@@ -5,6 +5,7 @@ import struct
 from collections import Counter
 
 LLDP, IPV4, ARP, IPV6 = 0x88CC, 0x0800, 0x0806, 0x86DD
+BDDP = 0x8942  # What LLDP says, as a broadcast.
 
 
 def frames(data):
@@ -29,11 +30,11 @@ def frames(data):
 
 
 def name(frame, host_networks):
-    """"LLDP", "host data", or what else the frame is."""
+    """"LLDP" (a probe of ours, broadcasts included), "host data", or what else it is."""
     if len(frame) < 14:
         return "runt"
     ethertype, = struct.unpack_from("!H", frame, 12)
-    if ethertype == LLDP:
+    if ethertype in (LLDP, BDDP):
         return "LLDP"
     if ethertype == ARP:
         return "ARP"

@@ -6,6 +6,8 @@ be read without a table:
     host network of node N   172.16.N.0/24, fd00:172:N::/64      router .1, ::1; host .100
     link L                   10.0.L.0/30, fd00:10:L::/64         ends .1 and .2
     loopback of node N       192.168.0.N/32, fd00:192:N::1/128   iBGP only
+    segment (plain switch)   10.0.L.0/24, fd00:10:L::/64         ends .1, .2, ... in order;
+                             L goes on after the last link
 
 N and L are decimal in both families; beyond 255 they carry into the octet before.  What
 comes out is the document that topology.load() reads, so a person may edit it and bring
@@ -14,7 +16,7 @@ it up again.  Pure.
 
 import ipaddress
 
-from .system import LabError
+from .system import LabError, plural
 from .topology import DEFAULT_COST
 
 PROTOCOLS = {"ospf": "OSPF", "isis": "IS-IS", "rip": "RIP", "bgp": "eBGP",
@@ -31,6 +33,7 @@ def document(graph, routing="ospf", ipv6=False, light=False):
         raise LabError(f"{graph.name}: RIP reaches {RIP_INFINITY - 2} hops, and this "
                        "network is wider")
     about = (f"{len(graph.places)} nodes, {len(graph.spans)} links, "
+             + (f"{plural(len(graph.hubs), 'segment')}, " if graph.hubs else "") +
              f"{PROTOCOLS[routing]}, {'IPv4 and IPv6' if ipv6 else 'IPv4'}")
     numbers = range(1, len(graph.places) + 1)
     return {
@@ -40,7 +43,9 @@ def document(graph, routing="ospf", ipv6=False, light=False):
                   for n, place in zip(numbers, graph.places)],
         "hosts": [_host(n, ipv6) for n, place in zip(numbers, graph.places)
                   if place.host],
-        "links": [_link(number, span, ipv6) for number, span in enumerate(graph.spans, 1)]}
+        "links": [_link(number, span, ipv6) for number, span in enumerate(graph.spans, 1)],
+        "segments": [_segment(number, len(graph.spans) + number, hub, ipv6)
+                     for number, hub in enumerate(graph.hubs, 1)]}
 
 
 def _timers(graph):
@@ -50,10 +55,7 @@ def _timers(graph):
 
 
 def _diameter(graph):
-    neighbours = [set() for _ in graph.places]
-    for span in graph.spans:
-        neighbours[span.a].add(span.b)
-        neighbours[span.b].add(span.a)
+    neighbours = graph.neighbours()
     widest = 0
     for start in range(len(graph.places)):
         distance, queue = {start: 0}, [start]
@@ -79,6 +81,8 @@ def _subnet6(kind, number):
 def _node(n, place, routing, ipv6):
     node = {"name": f"n{n}", "label": place.label, "number": n, "dpid": f"{n:#x}",
             "vm": f"rfvm{n}", "vm_id": f"02{n:06x}0000"}
+    if place.legacy:
+        node["legacy"] = True
     if routing == "ibgp":
         node["loopback"] = str(ipaddress.IPv4Address("192.168.0.0") + n)
         if ipv6:
@@ -107,3 +111,17 @@ def _link(number, span, ipv6):
         link["subnet6"] = str(network6)
         link["addresses6"] = [str(network6[1]), str(network6[2])]
     return link
+
+
+def _segment(number, network_number, hub, ipv6):
+    network = _subnet(ipaddress.IPv4Address("10.0.0.0"), network_number, 24)
+    count = range(1, len(hub.ends) + 1)
+    segment = {"name": f"b{number}", "label": hub.label, "bridge": hub.bridge,
+               "ends": [f"n{place + 1}" for place, _ in hub.ends], "subnet": str(network),
+               "addresses": [str(network[n]) for n in count],
+               "costs": [cost or DEFAULT_COST for _, cost in hub.ends]}
+    if ipv6:
+        network6 = _subnet6(10, network_number)
+        segment["subnet6"] = str(network6)
+        segment["addresses6"] = [str(network6[n]) for n in count]
+    return segment

@@ -22,14 +22,14 @@ def router_id(node):
 def ospf6d(topology, node):
     routing, lines = topology.routing, []
     for port in node.ports:
-        if not port.peer and routing["protocol"] == "ibgp":
+        if not port.neighbours and routing["protocol"] == "ibgp":
             continue
         lines += [f"interface {port.vm_interface}", " ipv6 ospf6 area 0.0.0.0",
                   f" ipv6 ospf6 cost {port.cost}"]
-        lines += [" ipv6 ospf6 network point-to-point",
-                  f" ipv6 ospf6 hello-interval {routing['hello']}",
+        lines += [" ipv6 ospf6 network point-to-point"] if port.peer else []
+        lines += [f" ipv6 ospf6 hello-interval {routing['hello']}",
                   f" ipv6 ospf6 dead-interval {routing['dead']}",
-                  " ipv6 ospf6 retransmit-interval 1"] if port.peer \
+                  " ipv6 ospf6 retransmit-interval 1"] if port.neighbours \
             else [" ipv6 ospf6 passive"]
         lines.append("!")
     if node.loopbacks:
@@ -49,10 +49,10 @@ def isisd(topology, node):
     for port in node.ports:
         lines += [f"interface {port.vm_interface}", " ip router isis lab"]
         lines += [" ipv6 router isis lab"] if topology.ipv6 else []
-        lines += [" isis network point-to-point",
-                  f" isis hello-interval {topology.routing['hello']}",
+        lines += [" isis network point-to-point"] if port.peer else []
+        lines += [f" isis hello-interval {topology.routing['hello']}",
                   " isis hello-multiplier 4", " isis circuit-type level-2-only"] \
-            if port.peer else [" isis passive"]
+            if port.neighbours else [" isis passive"]
         lines += [f" isis metric {port.cost}", "!"]
     return text(node, "isisd", lines)
 
@@ -62,7 +62,7 @@ def ripd(topology, node, name="rip"):
     lines += [" allow-ecmp", " timers basic 5 15 10"]
     for port in node.ports:
         lines.append(f" network {port.vm_interface}")
-        if not port.peer:
+        if not port.neighbours:
             lines.append(f" passive-interface {port.vm_interface}")
     return text(node, f"{name}d", lines + ["!"])
 
@@ -75,9 +75,9 @@ def bgpd(topology, node):
     """External BGP on every link: each node is an autonomous system of its own."""
     neighbours, families = [], {"ipv4": [], "ipv6": []}
     for port in node.ports:
-        if port.peer:
-            remote = FIRST_AS + port.peer.node.number
-            for address in port.peer.addresses:
+        for peer in port.neighbours:
+            remote = FIRST_AS + peer.node.number
+            for address in peer.addresses:
                 neighbours += _neighbour(topology, address.ip, remote)
                 families[f"ipv{address.version}"] += [f"neighbor {address.ip} activate"]
         for address in port.addresses:

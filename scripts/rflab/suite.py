@@ -74,7 +74,7 @@ def _ospfd(node, routing):
              *ospfd_interfaces(node.ports, routing)]
     # With BGP above it, OSPF leaves the hosts' networks to BGP.
     ibgp = routing["protocol"] == "ibgp"
-    ports = [port for port in node.ports if port.peer or not ibgp]
+    ports = [port for port in node.ports if port.neighbours or not ibgp]
     lines += ["router ospf", f" ospf router-id {protocols.router_id(node)}",
               " timers throttle spf 0 1 500", *ospfd_networks(ports)]
     lines += [f" network {a}/32 area 0" for a in node.loopbacks if a.version == 4]
@@ -86,24 +86,25 @@ def ospfd_interfaces(ports, routing):
     for port in ports:
         lines.append(f"interface {port.vm_interface}")
         if port.peer:
-            lines += [" ip ospf network point-to-point",
-                      f" ip ospf hello-interval {routing['hello']}",
+            lines.append(" ip ospf network point-to-point")
+        if port.neighbours:
+            lines += [f" ip ospf hello-interval {routing['hello']}",
                       f" ip ospf dead-interval {routing['dead']}"]
         lines += [f" ip ospf cost {port.cost}", "!"]
     return lines
 
 
 def ospfd_networks(ports):
-    return [f" passive-interface {port.vm_interface}" for port in ports
-            if not port.peer] + [f" network {port.address.network} area 0"
-                                 for port in ports]
+    passive = [port for port in ports if not port.neighbours]
+    return [f" passive-interface {port.vm_interface}" for port in passive] + [
+        f" network {port.address.network} area 0" for port in ports]
 
 
 def _ospfd_frr(node):
     # A new LSA goes out and is taken at once, not after the 5 s of MinLSInterval.
     lines = []
     for port in node.ports:
-        if port.peer:
+        if port.neighbours:
             lines += [f"interface {port.vm_interface}", " ip ospf retransmit-interval 1",
                       "!"]
     return _text(lines + ["router ospf", " timers throttle lsa all 0",

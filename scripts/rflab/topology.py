@@ -16,6 +16,10 @@ A topology file is JSON:
     inside          links between the switches of one node: [switch, switch]
     hosts           name, node, address (with /plen), gateway (the container's address)
     links           ends [node, node], subnet, optional cost (10) and addresses [a, b]
+    segments        what plain switches join: name, bridge (linux or ovs), ends [node, ...],
+                    subnet, addresses [...], optional costs [...], subnet6, addresses6
+
+A node with "legacy": true is a router that is no OpenFlow switch; it has no dpid.
 
 Ports are numbered in document order from 1, a node's hosts before its links, so that
 port N of a switch, ethN of its container and port N in the mapping are one and the same;
@@ -92,6 +96,19 @@ class Port:
     peer: "Port" = field(default=None, repr=False)  # The other end of an inter-switch link.
     host: "Host" = field(default=None, repr=False)
     address6: ipaddress.IPv6Interface = None
+    segment: "Segment" = field(default=None, repr=False)
+
+    @property
+    def neighbours(self):
+        """The ports of routers that it meets."""
+        return [self.peer] if self.peer else [
+            port for port in (self.segment.ports if self.segment else ())
+            if port is not self]
+
+    @property
+    def is_external(self):
+        """By the mapping file: others than switches are on its segment, too."""
+        return self.segment is not None and self.segment.is_mixed
 
     @property
     def addresses(self):
@@ -107,7 +124,7 @@ class Port:
     @property
     def name(self):
         """The switch's interface, in the namespace of the lab."""
-        return f"{self.switch.name}.{self.number}"
+        return f"{(self.switch or self.node).name}.{self.number}"
 
     @property
     def vm_interface(self):
@@ -131,6 +148,7 @@ class Node:
     label: str = ""
     loopbacks: list = field(default_factory=list)  # Addresses; at most one a family.
     switches: list = field(default_factory=list)
+    legacy: bool = False  # A router of its own kind: no switch, no container.
 
     @property
     def title(self):
@@ -167,6 +185,55 @@ class Link:
         return f"{self.a.node.name}-{self.b.node.name}{suffix}"
 
 
+    @property
+    def is_legacy(self):
+        """Not between two switches."""
+        return self.a.node.legacy or self.b.node.legacy
+
+    @property
+    def cable(self):
+        """The interface to be pulled, in the namespace of the lab."""
+        if self.a.node.legacy and self.b.node.legacy:
+            raise LabError(f"link {self.name} is not the lab's: both ends are legacy routers")
+        return (self.b if self.a.node.legacy else self.a).name
+
+
+@dataclass(eq=False)  # One is equal to itself only.
+class Segment:
+    """A plain switch, and what it joins."""
+
+    name: str
+    bridge: str  # "linux" or "ovs"
+    ports: list = field(default_factory=list)
+
+    @property
+    def is_mixed(self):
+        return any(port.node.legacy for port in self.ports)
+
+    def interface(self, port):
+        """The bridge's end of a port's cable."""
+        return f"{self.name}.{self.ports.index(port) + 1}"
+
+
+@dataclass(eq=False)  # One is equal to itself only.
+class Attachment:
+    """A cable between a port and a segment; can be pulled as a link can."""
+
+    a: Port
+
+    @property
+    def b(self):
+        return self.a
+
+    @property
+    def name(self):
+        return f"{self.a.node.name}-{self.a.segment.name}"
+
+    @property
+    def cable(self):
+        return self.a.segment.interface(self.a) if self.a.node.legacy else self.a.name
+
+
 @dataclass
 class Topology:
     name: str
@@ -180,9 +247,28 @@ class Topology:
     ipv6: bool = False
     light: bool = False
     inside: list = field(default_factory=list)  # (InsidePort, InsidePort)
+    segments: list = field(default_factory=list)
+
+    def vm_nodes(self):
+        """Those with switch and container."""
+        return [node for node in self.nodes if not node.legacy]
+
+    def legacy_nodes(self):
+        return [node for node in self.nodes if node.legacy]
 
     def ports(self):
-        return [port for node in self.nodes for port in node.ports]
+        """Those of switches."""
+        return [port for node in self.vm_nodes() for port in node.ports]
+
+    def switch_links(self):
+        """Those that the switches' controllers are to find."""
+        return [link for link in self.links if not link.is_legacy]
+
+    def attachments(self):
+        return [Attachment(port) for segment in self.segments for port in segment.ports]
+
+    def cables(self):
+        return self.links + self.attachments()
 
     def switches(self):
         return [switch for node in self.nodes for switch in node.switches]
@@ -200,8 +286,11 @@ class Topology:
             if name in (link.name, f"{link.b.node.name}-{link.a.node.name}") or \
                     name == f"{link.b.node.name}-{link.a.node.name}.{link.serial}":
                 return link
+        for cable in self.attachments():
+            if name in (cable.name, "-".join(reversed(cable.name.split("-")))):
+                return cable
         raise LabError(f"no link {name}; there are: " +
-                       " ".join(link.name for link in self.links))
+                       " ".join(cable.name for cable in self.cables()))
 
     def host_networks(self):
         return [address.network for host in self.hosts for address in host.addresses]
@@ -211,9 +300,12 @@ class Topology:
 
     def mapping_text(self):
         """The mapping file that joins ethN of each container to port N of its switch."""
+        classes = any(p.is_external for p in self.ports())
         rows = [f"{p.node.vm_id},{p.number},0,{p.switch.dpid:x},{p.number}"
+                + ("," + "external" * p.is_external if classes else "")
                 for p in self.ports()]
-        return "\n".join(["vm_id,vm_port,ct_id,dp_id,dp_port"] + rows) + "\n"
+        return "\n".join(["vm_id,vm_port,ct_id,dp_id,dp_port" + ",class" * classes]
+                         + rows) + "\n"
 
     def inside_text(self):
         """The file of inter-switch links inside routers."""
@@ -268,6 +360,7 @@ def _build(document):
         if len({getattr(switch, kind) for switch in switches}) != len(switches):
             raise ValueError(f"two switches have the same {kind}")
     by_name = {switch.name: node for node in nodes for switch in node.switches}
+    by_name.update({node.name: node for node in nodes if node.legacy})
     switch_of = {switch.name: switch for switch in switches}
 
     def add_port(node_name, address, cost=DEFAULT_COST):
@@ -275,7 +368,8 @@ def _build(document):
             raise ValueError(f"there is no node {node_name}")
         node = by_name[node_name]
         number = len(node.ports) + 1
-        port = Port(node, switch_of[node_name], number, address, port_mac(node.vm_id, number), cost)
+        port = Port(node, switch_of.get(node_name), number, address,
+                    port_mac(node.vm_id, number), cost)
         if max(len(port.name), len(port.rfvs_interface)) > 15:
             raise ValueError(f"{port.rfvs_interface}: interface names have 15 characters")
         node.ports.append(port)
@@ -307,15 +401,34 @@ def _build(document):
         ends = frozenset(l["ends"])
         parallel[ends] = parallel.get(ends, 0) + 1
         links.append(Link(a, b, parallel[ends]))
+    segments = _segments(document, add_port)
     base = 0
     for index, node in enumerate(nodes):
         node.index = index
         node.rfvs_base = base
-        base += len(node.ports)
+        base += 0 if node.legacy else len(node.ports)
     return Topology(document["name"], document.get("about", ""), document.get("routing"),
                     nodes, hosts, links, ipv6=bool(document.get("ipv6")),
                     light=bool(document.get("light")),
-                    inside=_inside(document, by_name, switch_of))
+                    inside=_inside(document, by_name, switch_of), segments=segments)
+
+
+def _segments(document, add_port):
+    segments = []
+    for s in document.get("segments", []):
+        segment = Segment(s["name"], s.get("bridge", "linux"))
+        plen = ipaddress.IPv4Network(s["subnet"]).prefixlen
+        costs = s.get("costs") or [DEFAULT_COST] * len(s["ends"])
+        for number, end in enumerate(s["ends"]):
+            port = add_port(end, ipaddress.IPv4Interface((s["addresses"][number], plen)),
+                            costs[number])
+            if s.get("subnet6"):
+                port.address6 = ipaddress.IPv6Interface(
+                    (s["addresses6"][number], ipaddress.IPv6Network(s["subnet6"]).prefixlen))
+            port.segment = segment
+            segment.ports.append(port)
+        segments.append(segment)
+    return segments
 
 
 def _inside(document, by_name, switch_of):
@@ -336,9 +449,12 @@ def _inside(document, by_name, switch_of):
 def _node(n):
     loopbacks = [ipaddress.ip_address(n[key]) for key in ("loopback", "loopback6")
                  if n.get(key)]
-    switches = [Switch(s["name"], int(s["dpid"], 16)) for s in n.get("switches", [n])]
-    return Node(n["name"], int(n["number"]), switches[0].dpid, n["vm"], n["vm_id"],
-                label=n.get("label", ""), loopbacks=loopbacks, switches=switches)
+    legacy = bool(n.get("legacy"))
+    switches = [] if legacy else [Switch(s["name"], int(s["dpid"], 16))
+                                  for s in n.get("switches", [n])]
+    return Node(n["name"], int(n["number"]), 0 if legacy else switches[0].dpid, n["vm"],
+                n["vm_id"], label=n.get("label", ""), loopbacks=loopbacks,
+                switches=switches, legacy=legacy)
 
 
 def _host(h):

@@ -10,6 +10,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 
+from . import oracle
 from .system import LabError
 
 MAX_HOPS = 64
@@ -96,8 +97,9 @@ class Walker:
 
     EVERY_SOURCE = 20
 
-    def __init__(self, lab):
+    def __init__(self, lab, wanted):
         self.topology = lab.topology
+        self.wanted = wanted  # Routes, for what legacy routers do.
         self.ctl = UnixCtl(lab.ovs.dir / "ovs-vswitchd.ctl")
         self.steps = None if len(self.topology.hosts) <= self.EVERY_SOURCE else {}
 
@@ -110,6 +112,13 @@ class Walker:
         port, ttl, eth_src = source.port, 64, "02:00:00:00:00:01"
         while True:
             walk.ports.append(port)
+            if port.node.legacy and len(walk.ports) <= MAX_HOPS:
+                port, eth_src = self._legacy(port.node, target, family, entropy)
+                ttl -= 1
+                if port is None:
+                    walk.why = f"{walk.ports[-1].node.title} has no route"
+                    return walk
+                continue
             if len(walk.ports) > MAX_HOPS:
                 walk.why = "loops: " + " ".join(p.node.name for p in walk.ports[-8:])
                 return walk
@@ -124,11 +133,23 @@ class Walker:
             if out is target.port:
                 walk.arrived = True
                 return walk
-            if out.peer is None or step.eth_dst != out.peer.mac:
+            there = next((p for p in out.neighbours if p.mac == step.eth_dst), None)
+            if there is None:
                 walk.why = (f"{port.node.title} sends it by port {out.number} to "
                             f"{step.eth_dst}")
                 return walk
-            port, ttl, eth_src = out.peer, ttl - 1, step.eth_src
+            port, ttl, eth_src = there, ttl - 1, step.eth_src
+
+    def _legacy(self, node, target, family, entropy):
+        """(the port entered next, the MAC address it comes from): by its routes, which
+        were compared with the kernel's."""
+        network = (target.address if family == 4 else target.address6).network
+        hops = sorted(self.wanted[node.name].get(network, ()))
+        if not hops:
+            return None, None
+        hop = hops[entropy % len(hops)]
+        return oracle.entered(node, hop), node.port(
+            int(hop[1].removeprefix("eth"))).mac
 
     def _through(self, source, target, family, port, eth_src, ttl, entropy):
         """(what the router does with it, the port by which it leaves or None): over all

@@ -93,7 +93,7 @@ class Verifier:
 
     def links(self, down=()):
         wanted = set()
-        for a, b in [(link.a, link.b) for link in self.topology.links
+        for a, b in [(link.a, link.b) for link in self.topology.switch_links()
                      if link not in down] + self.topology.inside:
             wanted |= {(a.switch.dpid, a.number, b.switch.dpid, b.number),
                        (b.switch.dpid, b.number, a.switch.dpid, a.number)}
@@ -103,21 +103,43 @@ class Verifier:
         if found != wanted:
             raise Failed(f"missing {sorted(wanted - found)}, "
                          f"too many {sorted(found - wanted)}")
-        return f"{len(wanted) // 2} links, {len(wanted)} directions"
+        segments = self.segments(down)
+        return f"{len(wanted) // 2} links, {len(wanted)} directions" + (
+            f"; {segments}" if segments else "")
+
+    def members(self, down=()):
+        """{segment: its ports that are up}, of those that the plane closes."""
+        dead = {cable.a for cable in down}
+        found = {segment: [port for port in segment.ports if port not in dead]
+                 for segment in self.topology.segments if not segment.is_mixed}
+        return {segment: ports for segment, ports in found.items() if len(ports) > 1}
+
+    def segments(self, down=()):
+        wanted = sorted(sorted((port.switch.dpid, port.number) for port in ports)
+                        for ports in self.members(down).values())
+        found = {}
+        for row in as_rows(self.lab.daemons.show("links")):
+            if "segment" in row and row["virtual"] == "installed":
+                found.setdefault(row["segment"], []).append(
+                    (int(row["a_dp_id"], 16), row["a_dp_port"]))
+        if sorted(map(sorted, found.values())) != wanted:
+            raise Failed(f"segments {sorted(found.values())}, wanted {wanted}")
+        return f"{plural(len(wanted), 'segment')} of {sum(map(len, wanted))} ports" \
+            if self.topology.segments else ""
 
     def virtual_links(self, down=()):
         wanted = set()
-        for link in self.topology.links:
-            if link not in down:
-                a, b = (port.node.rfvs_base + port.number for port in (link.a, link.b))
-                wanted |= {(a, b), (b, a)}
+        groups = [(link.a, link.b) for link in self.topology.switch_links()
+                  if link not in down] + list(self.members(down).values())
+        for ports in groups:
+            numbers = [port.node.rfvs_base + port.number for port in ports]
+            wanted |= {(a, b) for a in numbers for b in numbers if a != b}
         found, odd = set(), []
         for flow in self.flows(RFVS_BRIDGE):
             if not flow.outputs:
                 continue
-            if len(flow.outputs) == 1 and flow.outputs[0].isdigit() \
-                    and "in_port" in flow.match:
-                found.add((int(flow.match["in_port"]), int(flow.outputs[0])))
+            if "in_port" in flow.match and all(map(str.isdigit, flow.outputs)):
+                found |= {(int(flow.match["in_port"]), int(to)) for to in flow.outputs}
             else:
                 odd.append(f"{flow.match} -> {flow.outputs}")
         if odd:
@@ -129,7 +151,7 @@ class Verifier:
             for flow in self.flows(switch.name):
                 if any(not port.isdigit() for port in flow.outputs):
                     raise Failed(f"switch {switch.name} floods: {flow.outputs}")
-        return f"{plural(len(found), 'virtual-link entry')}"
+        return f"{plural(len({a for a, _ in found}), 'virtual-link entry')}"
 
     def planes(self):
         return f"{self.links()}; {self.virtual_links()}"
