@@ -14,7 +14,8 @@
  * known by its counter (not of broadcasts, of which copies are nothing strange); one
  * that a host relays from another edge port
  * is genuine and fresh, but a port where a host was seen has no link until the host was
- * silent for HOST_SILENT_MS or the port was down. */
+ * silent for HOST_SILENT_MS or the port was down.  (So a foreign switch with hosts, too,
+ * is an edge, unless the switches meet first; the mapping file can tell.) */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,7 +281,9 @@ void probe_heard(struct datapath *dp, uint32_t in_port, struct cursor frame)
         ignore(dp, port, "copied, another port has heard this very frame", &info);
     } else if (port->host_seen_at != HOST_NEVER &&
                now - port->host_seen_at < HOST_SILENT_MS) {
-        ignore(dp, port, "relayed by a host", &info);
+        if (!info.broadcast) { /* Behind a foreign switch that is nothing strange. */
+            ignore(dp, port, "relayed by a host", &info);
+        }
     } else {
         (info.broadcast ? topo_heard : topo_seen)(proxy->topology, info.src, dst, now);
         topology_effects(proxy);

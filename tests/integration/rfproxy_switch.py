@@ -113,15 +113,15 @@ class FakeSwitch:
         match = struct.pack("!HHII4x", 1, 12, 0x80000004, in_port)
         self.send(message(PACKET_IN, 0, body + match + b"\0\0" + frame))
 
-    def probe(self, port):
+    def probe(self, port, ethertype=b"\x88\xcc"):
         """The last LLDP frame that was sent out of a port, waiting for one."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             for number, frame in reversed(self.frames):
-                if number == port and frame[12:14] == b"\x88\xcc":
+                if number == port and frame[12:14] == ethertype:
                     return frame
             time.sleep(0.02)
-        raise AssertionError(f"no LLDP on port {port}")
+        raise AssertionError(f"no frame {ethertype.hex()} on port {port}")
 
 
 def resign(frame, key):

@@ -204,10 +204,11 @@ class Rfvs:
         return found
 
     def links(self):
-        """{(from, to)} of the entries whose action is a plain output."""
-        return {(int(match.split("in_port=")[1]), int(actions.split(":")[1]))
+        """{(from, to, ...)} of the entries whose actions are plain outputs."""
+        return {(int(match.split("in_port=")[1]), *(
+                    int(output.split(":")[1]) for output in actions.split(",")))
                 for match, (_, _, actions) in self.flows().items()
-                if re.fullmatch(r"output:\d+", actions)}
+                if re.fullmatch(r"output:\d+(,output:\d+)*", actions)}
 
     def destroy(self):
         for process in reversed(self.processes):

@@ -87,7 +87,7 @@ def test_the_tables_of_a_switch_become_what_rfserver_wants(bed):
 
     bed.peer.say_and_wait(f"-fib {A} 172.31.2.0/24", f"-group {A} 3",
                           f"fib {A} 192.168.0.0/16 group 2", f"-port {A} 1")
-    wait_for("the changes", lambda: len(bed.switches.flows("a")) == len(flows) - 14)
+    wait_for("the changes", lambda: len(bed.switches.flows("a")) == len(flows) - 15)
     assert "2147483651" not in bed.switches.ofctl("dump-groups", "a")
     assert "meter=17" not in bed.switches.ofctl("dump-meters", "a")
 

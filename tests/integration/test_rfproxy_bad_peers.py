@@ -129,7 +129,7 @@ def test_a_switch_without_meters_and_ttl_match_still_routes(bed):
     bed.wait_log("datapath 0x0000000000000022: cannot match the TTL")
     bed.peer.say_and_wait(f"begin {0x22}", f"port {0x22} 1 2 02:a0:00:00:00:01",
                           f"fib {0x22} 10.0.0.0/8 punt", f"end {0x22}")
-    wait_for("its entries", lambda: len(switch.flows) == 4 + 12 + 1)
+    wait_for("its entries", lambda: len(switch.flows) == 5 + 13 + 1)
     bed.peer.wait_status(0x22, in_sync="true", failed=0)
     switch.close()
 

@@ -85,6 +85,22 @@ def test_virtual_link_that_moves_is_one_change(bed):
     bed.wait_links((1, 3), (2, 1))
 
 
+def test_frames_of_a_segment_go_to_all_its_members_and_to_nobody_else(bed):
+    members = (1, 2, 3)
+    bed.up(*(f"vlink {VS} {a} {b}" for a in members for b in members if a != b))
+    bed.wait_links((1, 2, 3), (2, 1, 3), (3, 1, 2))
+    bed.peer.wait_status(vlinks=3)
+    ports = bed.rfvs.interfaces
+    for dst in ("01:00:5e:00:00:05", "02:00:00:00:00:01"):
+        ports[1].send(frame("hello", dst))
+        for number in (2, 3):
+            assert ports[number].received(2) == [frame("hello", dst)]
+        assert ports[4].received(0.2) == [] and ports[1].received() == []
+    bed.peer.send(f"-vlink {VS} 1 3", f"-vlink {VS} 2 3", f"-vlink {VS} 3 1",
+                  f"-vlink {VS} 3 2")
+    bed.wait_links((1, 2), (2, 1))
+
+
 def test_carrier_off_and_on_is_seen_in_the_container(bed):
     bed.up()
     one = bed.rfvs.interfaces[1]
@@ -128,9 +144,10 @@ def test_restart_neither_raises_nor_forgets_a_carrier(bed):
 
 
 def test_killed_rfvs_changes_nothing_that_is_right(bed):
-    records = (f"vlink {VS} 1 2", f"vlink {VS} 2 1", f"relay {VS} 3 5 1")
+    records = (f"vlink {VS} 1 3", f"vlink {VS} 1 2", f"vlink {VS} 2 1",
+               f"relay {VS} 3 5 1")
     bed.up(*records, f"vlink {VS} 4 1")
-    bed.wait_links((1, 2), (2, 1), (4, 1))
+    bed.wait_links((1, 2, 3), (2, 1), (4, 1))
     bed.kill()
     time.sleep(1.1)  # The durations of the entries are then above it.
     before = bed.rfvs.flows()
@@ -144,7 +161,7 @@ def test_killed_rfvs_changes_nothing_that_is_right(bed):
     assert {k: v[1:] for k, v in now.items()} == {k: v[1:] for k, v in before.items()}
     assert all(now[k][0] > before[k][0] for k in now)  # Not one was written again.
     bed.peer.send(f"end {VS}")
-    bed.wait_links((1, 2), (2, 1))
+    bed.wait_links((1, 2, 3), (2, 1))
     assert all(duration > 1.1 for duration, _, _ in bed.rfvs.flows().values())
 
 

@@ -64,7 +64,7 @@ def inside_link(lab, *names):
     """As Network.set_link() takes it."""
     a, b = next(ends for ends in lab.topology.inside
                 if {end.switch.name for end in ends} == set(names))
-    return SimpleNamespace(a=a, b=b)
+    return SimpleNamespace(a=a, b=b, cable=a.name)
 
 
 def used_links(lab):
