@@ -14,8 +14,8 @@
  * known by its counter (not of broadcasts, of which copies are nothing strange); one
  * that a host relays from another edge port
  * is genuine and fresh, but a port where a host was seen has no link until the host was
- * silent for HOST_SILENT_MS or the port was down.  (So a foreign switch with hosts, too,
- * is an edge, unless the switches meet first; the mapping file can tell.) */
+ * silent for HOST_SILENT_MS or the port was down.  (So a foreign switch with hosts,
+ * too, is an edge, unless the switches meet first; the mapping file can tell.) */
 
 #include <stdio.h>
 #include <stdlib.h>

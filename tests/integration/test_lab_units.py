@@ -267,3 +267,93 @@ def test_kernel_routes_of_both_families_are_read():
         ipaddress.ip_network("192.168.0.2/32"): {("10.0.1.2", "eth2")},
         ipaddress.ip_network("::/0"): {("fe80::1", "eth2")}}
     assert kernel.neighbours == {("fe80::1", "eth2"): "02:00:00:00:00:01"}
+
+
+# ---- plain switches and legacy routers ----
+
+HUBS = """graph [
+  node [ id 0 label "A" ]
+  node [ id 1 label "B" ]
+  node [ id 2 label "Old" kind "legacy" ]
+  node [ id 3 label "Lan" kind "l2" bridge "ovs" ]
+  node [ id 4 label "Lan 2" kind "L2" ]
+  node [ id 5 label "C" kind "optical" ]
+  edge [ source 0 target 3 cost 7 ]
+  edge [ source 3 target 1 ]
+  edge [ source 3 target 4 ]
+  edge [ source 4 target 2 ]
+  edge [ source 1 target 4 ]
+  edge [ source 5 target 2 ]
+]
+"""
+
+
+def test_plain_switches_that_are_linked_are_one_segment(tmp_path):
+    graph = load(tmp_path, HUBS)
+    assert [(p.label, p.legacy, p.host) for p in graph.places] == [
+        ("A", False, True), ("B", False, True), ("Old", True, False), ("C", False, True)]
+    hub, = graph.hubs
+    assert (hub.bridge, hub.ends) == ("ovs", [(0, 7), (1, None), (2, None)])
+    assert graph.notes == [
+        'map.gml:7: kind "optical" of "C" is not known here: a router like the others',
+        'map.gml:12: a link of "B" to "Lan" again is left out']
+    assert graph.parts() == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("text,fault", [
+    ('graph [ node [ id 0 ]\nnode [ id 1 label "X" kind "l2" ]\n'
+     'edge [ source 0 target 1 ] ]',
+     'map.gml:2: "X" is a plain switch, and joins 1 routers where two at least were '
+     'expected'),
+    ('graph [ node [ id 0 kind "l2" ] ]', "map.gml:1: the graph has no routers"),
+    ('graph [ node [ id 0 ]\nnode [ id 1 kind "l2" bridge "token ring" ] ]',
+     "map.gml:2: bridge token ring is none of linux, ovs")])
+def test_plain_switch_that_makes_no_sense_is_refused_with_its_line(tmp_path, text, fault):
+    assert refusal(tmp_path, text) == fault
+
+
+def test_graphml_knows_kinds_too(tmp_path):
+    graph = load(tmp_path, '<graphml><key id="k" for="node" attr.name="kind"/><graph>'
+                 '<node id="0"/><node id="1"/><node id="2"><data key="k">l2</data></node>'
+                 '<edge source="0" target="2"/><edge source="2" target="1"/>'
+                 '</graph></graphml>', "map.graphml")
+    assert [hub.ends for hub in graph.hubs] == [[(0, None), (1, None)]]
+
+
+def test_oracle_takes_the_port_of_each_member_for_its_cost(tmp_path):
+    """0 -(7)- lan -(10)- 1, 2; 1 - 3 by a link of cost 2: from 2 there is one way to 3."""
+    graph = load(tmp_path, 'graph [ node [ id 0 ] node [ id 1 ] node [ id 2 ] '
+                 'node [ id 3 ] node [ id 9 kind "l2" ] '
+                 'edge [ source 0 target 9 cost 7 ] edge [ source 1 target 9 ] '
+                 'edge [ source 2 target 9 ] edge [ source 1 target 3 cost 2 ] '
+                 'edge [ source 2 target 3 cost 2 ] ]')
+    net = topology.parse(plan.document(graph, ipv6=True))
+    lan, = net.segments
+    assert [str(port.address) for port in lan.ports] == \
+        ["10.0.3.1/24", "10.0.3.2/24", "10.0.3.3/24"]
+    routes = oracle.routes(net)
+    hosts = {n: ipaddress.ip_network(f"172.16.{n}.0/24") for n in (1, 2, 3, 4)}
+    port = {name: lan.ports[i].vm_interface for i, name in enumerate(("n1", "n2", "n3"))}
+    assert routes["n1"][hosts[4]] == {("10.0.3.2", port["n1"]), ("10.0.3.3", port["n1"])}
+    assert routes["n2"][hosts[1]] == {("10.0.3.1", port["n2"])}
+    assert routes["n2"][hosts[3]] == {("10.0.1.2", "eth2")}  # By 3: 2 + 2 < 10.
+    link_local = str(lan.ports[1].link_local)
+    assert (link_local, port["n1"]) in oracle.routes(net, family=6)["n1"][
+        ipaddress.ip_network("fd00:172:4::/64")]
+    down = [cable for cable in net.attachments() if cable.name == "n2-b1"]
+    assert oracle.routes(net, down)["n1"][hosts[4]] == {("10.0.3.3", port["n1"])}
+    assert len(set(oracle.parts(net, down).values())) == 1
+    assert net.link("b1-n2").cable == net.link("n2-b1").cable == "n2.3"
+
+
+def test_suite_has_broadcast_interfaces_on_segments_and_the_mapping_names_mixed_ones(
+        tmp_path):
+    graph = load(tmp_path, HUBS)
+    net = topology.parse(plan.document(graph))
+    ospf = suite.files(net, net.node("n1"))["ospfd.conf"]
+    assert "point-to-point" not in ospf and " ip ospf cost 7" in ospf
+    assert "passive-interface eth1" in ospf and "passive-interface eth2" not in ospf
+    rows = net.mapping_text().split()
+    assert rows[0].endswith(",class") and rows[1].endswith(",1,")
+    assert rows[2] == "020000010000,2,0,1,2,external"
+    assert not any(row.startswith("020000030000") for row in rows)  # No switch, no row.

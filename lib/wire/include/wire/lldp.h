@@ -9,8 +9,8 @@
  * with ct_id, dp_id, dp_port, time, counter and HMAC.  Everybody may read the standard
  * TLVs; only the organizational one counts here.
  *
- * Bridges do not pass LLDP (802.1D, 7.12.6).  The same as a broadcast, with an ethertype
- * that other controllers use for that, too ("BDDP"), goes through them. */
+ * Bridges do not pass LLDP (802.1D, 7.12.6).  The same as a broadcast, with an
+ * ethertype that other controllers use for that, too ("BDDP"), goes through them. */
 
 #include <stdbool.h>
 #include <stddef.h>

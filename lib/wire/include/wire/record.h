@@ -54,7 +54,8 @@ struct record_relay {
 };
 
 /* One direction of a virtual link inside one RFVS (the id of the batch).  There may be
- * several from a port: frames go to all of them.  (As many actions as a flow entry has.)
+ * several from a port: frames go to all of them.  (As many actions as a flow entry
+ * has.)
  */
 #define VLINK_MAX 32
 struct record_vlink {
