@@ -274,7 +274,7 @@ static void connect_now(void *sw_)
                                           .closed = on_closed};
     struct sim_switch *sw = sw_;
 
-    if (stream_connect(sw->sim->loop, sw->sim->endpoint, &ops, sw, &sw->stream)) {
+    if (stream_connect(sw->sim->loop, sw->sim->endpoint, NULL, &ops, sw, &sw->stream)) {
         loop_timer_once(sw->timer, sw->sim->backoff_ms);
     }
 }

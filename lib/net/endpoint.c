@@ -57,7 +57,8 @@ static bool parse_listening(const char *text, struct endpoint *e)
     if (!strncmp(text, "punix:", 6)) {
         return set_unix(text + 6, e);
     }
-    if (strncmp(text, "ptcp:", 5)) {
+    e->tls = !strncmp(text, "pssl:", 5);
+    if (strncmp(text, "ptcp:", 5) && !e->tls) {
         return false;
     }
     text += 5;
@@ -76,7 +77,8 @@ static bool parse_connecting(const char *text, struct endpoint *e)
     if (!strncmp(text, "unix:", 5)) {
         return set_unix(text + 5, e);
     }
-    if (strncmp(text, "tcp:", 4)) {
+    e->tls = !strncmp(text, "ssl:", 4);
+    if (strncmp(text, "tcp:", 4) && !e->tls) {
         return false;
     }
     text += 4;

@@ -11,10 +11,11 @@ struct endpoint {
     struct sockaddr_storage sa;
     socklen_t sa_len;
     char path[108]; /* Of a UNIX socket, or "". */
+    bool tls;
 };
 
-/* "ptcp:PORT[:ADDRESS]", "punix:PATH" if listening, else "tcp:ADDRESS:PORT",
- * "unix:PATH". */
+/* "ptcp:PORT[:ADDRESS]", "pssl:PORT[:ADDRESS]", "punix:PATH" if listening, else
+ * "tcp:ADDRESS:PORT", "ssl:ADDRESS:PORT", "unix:PATH". */
 bool endpoint_parse(const char *text, bool listening, struct endpoint *ret);
 
 /* "127.0.0.1:6653", "[::1]:6653", "unix:PATH". */

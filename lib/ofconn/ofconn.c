@@ -232,7 +232,7 @@ static bool listen_at(struct ofconn_server *server, const char *endpoint)
 {
     struct stream_listener *listener;
     const int error =
-        stream_listen(server->loop, endpoint, on_accept, server, &listener);
+        stream_listen(server->loop, endpoint, NULL, on_accept, server, &listener);
 
     if (error) {
         log_err("cannot listen at %s: %s", endpoint, strerror(error));

@@ -4,9 +4,11 @@
 /* Byte streams: listening sockets and their connections, non-blocking, on the loop.
  *
  * Endpoints are written as in Open vSwitch:
- *     ptcp:PORT[:ADDRESS]   listen; ADDRESS default 127.0.0.1, "0.0.0.0" or "[::]" for
- * all punix:PATH            listen on a UNIX socket (an old file of it is replaced)
+ *     ptcp:PORT[:ADDRESS]   listen; ADDRESS default 127.0.0.1, all: "0.0.0.0" or "[::]"
+ *     pssl:PORT[:ADDRESS]   the same with TLS (net/tls.h)
+ *     punix:PATH            listen on a UNIX socket (an old file of it is replaced)
  *     tcp:ADDRESS:PORT      connect
+ *     ssl:ADDRESS:PORT      connect, with TLS
  *     unix:PATH             connect
  * Numeric addresses only; IPv6 ones in brackets.
  *
@@ -18,6 +20,7 @@
 #include <stdint.h>
 
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define STREAM_READ_MAX 65536
 #define STREAM_NAME_LEN 128
@@ -37,10 +40,11 @@ struct stream_ops {
     void (*closed)(void *aux, const char *reason);
 };
 
-/* Starts to connect.  0 or an errno for a bad endpoint (EINVAL) or no socket; failures
- * to connect arrive as closed(). */
-int stream_connect(struct loop *, const char *endpoint, const struct stream_ops *,
-                   void *aux, struct stream **ret);
+/* Starts to connect.  0 or an errno for a bad endpoint (EINVAL), TLS without `tls`
+ * (ENOKEY; it is borrowed, and NULL is fine for others), or no socket; failures to
+ * connect arrive as closed(). */
+int stream_connect(struct loop *, const char *endpoint, struct tls *,
+                   const struct stream_ops *, void *aux, struct stream **ret);
 void stream_destroy(struct stream *); /* Closes at once; NULL is allowed. */
 /* Sets who is called: an accepted stream is silent until then. */
 void stream_set_ops(struct stream *, const struct stream_ops *, void *aux);
@@ -49,17 +53,29 @@ void stream_set_ops(struct stream *, const struct stream_ops *, void *aux);
 void stream_kick(struct stream *);
 /* Stops or resumes reading: back-pressure on the peer. */
 void stream_pause(struct stream *, bool paused);
-const char *stream_name(const struct stream *); /* "127.0.0.1:43210", "unix:PATH". */
+/* "127.0.0.1:43210", "unix:PATH", "ssl:127.0.0.1:43210". */
+const char *stream_name(const struct stream *);
+/* Connected, and with TLS, both sides have accepted each other. */
+bool stream_is_open(const struct stream *);
+
+/* The peer's certificate, if the stream is TLS and open. */
+bool stream_is_tls(const struct stream *);
+void stream_tls_fingerprint(const struct stream *, uint8_t ret[TLS_FINGERPRINT_LEN]);
+/* Its common name ("" if it has none) first, then its DNS names. */
+void stream_tls_names(const struct stream *, void (*name)(void *aux, const char *name),
+                      void *aux);
 
 /* Listening. */
 struct stream_listener;
-/* 0 or errno: EINVAL for a malformed endpoint, else of bind(2) or listen(2).  `accept`
- * owns the stream it is given. */
-int stream_listen(struct loop *, const char *endpoint,
+/* 0 or errno: EINVAL for a malformed endpoint, ENOKEY for TLS without `tls` (it is
+ * borrowed), else of bind(2) or listen(2).  `accept` owns the stream it is given; a TLS
+ * one is not open yet. */
+int stream_listen(struct loop *, const char *endpoint, struct tls *,
                   void (*accept)(void *aux, struct stream *), void *aux,
                   struct stream_listener **ret);
 void stream_listener_destroy(struct stream_listener *);
-/* "127.0.0.1:6653", with the port that the system chose for port 0. */
+/* "127.0.0.1:6653", "ssl:127.0.0.1:6653", with the port that the system chose for port
+ * 0. */
 const char *stream_listener_name(const struct stream_listener *);
 
 #endif
