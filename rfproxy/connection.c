@@ -62,9 +62,19 @@ bool proxy_listen(struct proxy *proxy)
     static const struct ofconn_ops ops = {
         .identified = identified, .event = event, .writable = writable, .gone = gone};
 
-    proxy->connections = ofconn_listen(proxy->loop, proxy->config.listen, "switches",
-                                       MAX_STRANGERS, &ops, proxy);
+    const struct ofconn_config config = {.endpoints = proxy->config.listen,
+                                         .what = "switches",
+                                         .max_strangers = MAX_STRANGERS,
+                                         .tls = proxy->config.tls,
+                                         .tls_allow = proxy->config.tls_allow};
+
+    proxy->connections = ofconn_listen(proxy->loop, &config, &ops, proxy);
     return proxy->connections != NULL;
+}
+
+void proxy_reload(struct proxy *proxy)
+{
+    ofconn_reload(proxy->connections);
 }
 
 void proxy_unlisten(struct proxy *proxy)

@@ -5,6 +5,7 @@
 #include "daemon/curve.h"
 #include "daemon/daemon.h"
 #include "daemon/keyfile.h"
+#include "daemon/tls.h"
 #include "proxy.h"
 
 #define LOG_MODULE "main"
@@ -13,13 +14,14 @@
 static const struct option_spec options[] = {
     {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 0},
     {"listen", "ENDPOINTS",
-     "where switches connect: ptcp:PORT[:ADDRESS], punix:PATH; several, "
-     "comma-separated",
+     "where switches connect: ptcp:PORT[:ADDRESS], pssl:PORT[:ADDRESS] (TLS), "
+     "punix:PATH; several, comma-separated",
      "ptcp:6653:127.0.0.1", 0},
     {"ct-id", "NUMBER", "controller id of this rfproxy, as in rfserver.csv", "0", 0},
     {"relay", "ENDPOINT", "the relay socket of rfvs", "ipc:///run/routeflow/relay.ipc",
      0},
     {"key-file", "FILE", "key of LLDP frames, hexadecimal; required", NULL, 0},
+    TLS_OPTIONS,
     CURVE_OPTIONS,
     {"lldp-interval", "TIME", "between two LLDP frames of a port", "1s", 0},
     {"lldp-ttl", "TIME", "a link is lost after this silence", "3s", 0},
@@ -65,6 +67,7 @@ static bool read_options(const struct options *o, struct zcurve *curve,
         !options_ms(o, "reconnect-grace", 0, 600000, &config->grace_ms) ||
         !options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) ||
         !read_fast_links(options_get(o, "fast-links"), &config->fast_links) ||
+        !tls_read(o, &config->tls, &config->tls_allow) ||
         !curve_read(o, curve, &config->curve) ||
         !keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
                       &config->key_len)) {
@@ -90,6 +93,11 @@ static void *start(struct daemon *daemon, const struct options *o)
     return proxy_create(daemon_loop(daemon), daemon_zctx(daemon), &config);
 }
 
+static void reload(void *proxy)
+{
+    proxy_reload(proxy);
+}
+
 static void stop(void *proxy)
 {
     proxy_destroy(proxy);
@@ -106,6 +114,7 @@ int main(int argc, char **argv)
         .capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE,
         .options = options,
         .start = start,
+        .reload = reload,
         .stop = stop,
     };
     return daemon_run(&spec, argc, argv);

@@ -38,9 +38,11 @@
 #define KEY_MAX_LEN 256
 
 struct proxy_config {
-    const char *server; /* Endpoint of rfserver. */
-    const char *relay;  /* Endpoint of rfvs; NULL: no slow path. */
-    const char *listen; /* Comma-separated. */
+    const char *server;   /* Endpoint of rfserver. */
+    const char *relay;    /* Endpoint of rfvs; NULL: no slow path. */
+    const char *listen;   /* Comma-separated. */
+    struct tls_files tls; /* Of those who connect by TLS, as in ofconn_config. */
+    const char *tls_allow;
     uint32_t ct_id;
     uint8_t key[KEY_MAX_LEN]; /* Of the HMAC in LLDP frames. */
     size_t key_len;
@@ -84,6 +86,7 @@ void proxy_destroy(struct proxy *);
 
 /* connection.c */
 bool proxy_listen(struct proxy *);
+void proxy_reload(struct proxy *);   /* Reads the files of TLS again. */
 void proxy_unlisten(struct proxy *); /* And closes all connections. */
 
 #endif

@@ -63,9 +63,19 @@ bool connection_listen(struct rfvs *rfvs)
     static const struct ofconn_ops ops = {
         .identified = identified, .event = event, .writable = writable, .gone = gone};
 
-    rfvs->connections = ofconn_listen(rfvs->loop, rfvs->config.listen, "RFVS",
-                                      MAX_STRANGERS, &ops, rfvs);
+    const struct ofconn_config config = {.endpoints = rfvs->config.listen,
+                                         .what = "RFVS",
+                                         .max_strangers = MAX_STRANGERS,
+                                         .tls = rfvs->config.tls,
+                                         .tls_allow = rfvs->config.tls_allow};
+
+    rfvs->connections = ofconn_listen(rfvs->loop, &config, &ops, rfvs);
     return rfvs->connections != NULL;
+}
+
+void connection_reload(struct rfvs *rfvs)
+{
+    ofconn_reload(rfvs->connections);
 }
 
 void connection_close_all(struct rfvs *rfvs)

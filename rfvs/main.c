@@ -5,6 +5,7 @@
 #include "daemon/curve.h"
 #include "daemon/daemon.h"
 #include "daemon/keyfile.h"
+#include "daemon/tls.h"
 #include "rfvs.h"
 
 #define LOG_MODULE "rfvs"
@@ -13,7 +14,8 @@
 static const struct option_spec options[] = {
     {"server", "ENDPOINT", "rfserver", "ipc:///run/routeflow/rfserver.ipc", 0},
     {"listen", "ENDPOINTS",
-     "where RFVS connects: ptcp:PORT[:ADDRESS], punix:PATH; several, comma-separated",
+     "where RFVS connects: ptcp:PORT[:ADDRESS], pssl:PORT[:ADDRESS] (TLS), "
+     "punix:PATH; several, comma-separated",
      "ptcp:6654:127.0.0.1", 0},
     {"relay", "ENDPOINT", "the relay socket, where rfproxy connects",
      "ipc:///run/routeflow/relay.ipc", 0},
@@ -21,6 +23,7 @@ static const struct option_spec options[] = {
     {"audit-interval", "TIME", "at most between two readings of the flow entries",
      "30s", 0},
     {"hold-time", "TIME", "how long the state of a lost RFVS is kept", "120s", 0},
+    TLS_OPTIONS,
     CURVE_OPTIONS,
     {NULL, NULL, NULL, NULL, 0},
 };
@@ -39,6 +42,7 @@ static bool read_options(const struct options *o, struct zcurve *curve,
     config->relay = options_get(o, "relay");
     return options_ms(o, "hold-time", 0, 86400000, &config->hold_ms) &&
            options_ms(o, "audit-interval", 100, 86400000, &config->audit_ms) &&
+           tls_read(o, &config->tls, &config->tls_allow) &&
            curve_read(o, curve, &config->curve) &&
            keyfile_read(key_file, KEY_MIN_LEN, KEY_MAX_LEN, config->key,
                         &config->key_len);
@@ -53,6 +57,11 @@ static void *start(struct daemon *daemon, const struct options *o)
         return NULL;
     }
     return rfvs_create(daemon_loop(daemon), daemon_zctx(daemon), &config);
+}
+
+static void reload(void *rfvs)
+{
+    connection_reload(rfvs);
 }
 
 static void stop(void *rfvs)
@@ -72,6 +81,7 @@ int main(int argc, char **argv)
         .capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE,
         .options = options,
         .start = start,
+        .reload = reload,
         .stop = stop,
     };
     return daemon_run(&spec, argc, argv);

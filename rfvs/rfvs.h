@@ -41,9 +41,11 @@
 #define KEY_MAX_LEN 256
 
 struct rfvs_config {
-    const char *server;       /* Endpoint of rfserver. */
-    const char *listen;       /* Where RFVS connects; comma-separated. */
-    const char *relay;        /* Where rfproxy connects; NULL: no slow path. */
+    const char *server;   /* Endpoint of rfserver. */
+    const char *listen;   /* Where RFVS connects; comma-separated. */
+    const char *relay;    /* Where rfproxy connects; NULL: no slow path. */
+    struct tls_files tls; /* Of those who connect by TLS, as in ofconn_config. */
+    const char *tls_allow;
     uint8_t key[KEY_MAX_LEN]; /* Of the HMAC in mapping frames. */
     size_t key_len;
     const struct zcurve
@@ -75,6 +77,7 @@ void rfvs_destroy(struct rfvs *);
 
 /* connection.c */
 bool connection_listen(struct rfvs *);
+void connection_reload(struct rfvs *); /* Reads the files of TLS again. */
 void connection_close_all(struct rfvs *);
 
 /* server.c */

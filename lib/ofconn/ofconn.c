@@ -1,5 +1,7 @@
 #include "ofconn/ofconn.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,7 @@
 
 #include "base/util.h"
 #include "net/stream.h"
+#include "ofconn/binding.h"
 
 #define LOG_MODULE "connection"
 #include "base/log.h"
@@ -19,6 +22,7 @@ struct ofconn {
     struct of_session *session;
     struct loop_timer *timer;
     void *owner; /* NULL: a stranger, or refused. */
+    uint64_t dp_id;
     bool stranger;
     bool ending;
     char peer[STREAM_NAME_LEN];
@@ -27,10 +31,12 @@ struct ofconn {
 
 struct ofconn_server {
     struct loop *loop;
-    const char *what;
+    struct ofconn_config config;
     const struct ofconn_ops *ops;
     void *aux;
-    unsigned max_strangers, n_strangers;
+    struct tls *tls;            /* NULL: plain TCP only. */
+    struct binding_list *allow; /* NULL: the names in certificates decide. */
+    unsigned n_strangers;
     struct log_limits strangers, refused; /* By the peer's address. */
     struct log_limit crowded;
     struct stream_listener **listeners;
@@ -72,6 +78,61 @@ static void conn_destroy(struct ofconn *conn)
     free(conn);
 }
 
+/* Certificates. */
+
+struct naming {
+    uint64_t dp_id;
+    bool named;
+    char first[80]; /* A name that the certificate has, for people. */
+};
+
+static void on_name(void *naming_, const char *name)
+{
+    struct naming *naming = naming_;
+
+    naming->named |= binding_name_is(name, naming->dp_id);
+    if (!naming->first[0]) {
+        str_copy(naming->first, name, sizeof naming->first);
+    }
+}
+
+static bool is_named(const struct ofconn *conn, char ret_why[static OFCONN_WHY_LEN])
+{
+    struct naming naming = {.dp_id = conn->dp_id};
+
+    stream_tls_names(conn->stream, on_name, &naming);
+    if (!naming.named) {
+        snprintf(ret_why, OFCONN_WHY_LEN,
+                 "its certificate names \"%s\", expected \"dpid-%016llx\"",
+                 naming.first, (unsigned long long)conn->dp_id);
+    }
+    return naming.named;
+}
+
+static bool is_listed(const struct ofconn *conn, char ret_why[static OFCONN_WHY_LEN])
+{
+    char hex[2 * TLS_FINGERPRINT_LEN + 1];
+    uint8_t fingerprint[TLS_FINGERPRINT_LEN];
+
+    stream_tls_fingerprint(conn->stream, fingerprint);
+    if (binding_list_has(conn->server->allow, fingerprint, conn->dp_id)) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof fingerprint; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", fingerprint[i]);
+    }
+    snprintf(ret_why, OFCONN_WHY_LEN,
+             "the file of --tls-allow does not have \"%s %llx\"", hex,
+             (unsigned long long)conn->dp_id);
+    return false;
+}
+
+static bool is_bound(const struct ofconn *conn, char ret_why[static OFCONN_WHY_LEN])
+{
+    return !stream_is_tls(conn->stream) ||
+           (conn->server->allow ? is_listed(conn, ret_why) : is_named(conn, ret_why));
+}
+
 static void identified(struct ofconn *conn, const struct of_session_up *up)
 {
     struct ofconn_server *server = conn->server;
@@ -80,7 +141,10 @@ static void identified(struct ofconn *conn, const struct of_session_up *up)
     conn->stranger = false;
     server->n_strangers--;
     loop_timer_once(conn->timer, 0); /* From now on the session looks for life. */
-    conn->owner = server->ops->identified(server->aux, conn, up, why);
+    conn->dp_id = up->datapath_id;
+    if (is_bound(conn, why)) {
+        conn->owner = server->ops->identified(server->aux, conn, up, why);
+    }
     if (!conn->owner) {
         log_warn_limited(limit_of(&server->refused, conn),
                          "datapath %s from %s refused: %s",
@@ -104,7 +168,8 @@ static void leave(struct ofconn *conn, const char *reason)
 
 static void session_down(struct ofconn *conn, const char *reason)
 {
-    leave(conn, reason);
+    leave(conn,
+          stream_is_open(conn->stream) ? reason : "the TLS handshake takes too long");
     conn->ending = true;
     stream_pause(conn->stream, true);
     stream_kick(conn->stream);
@@ -190,7 +255,7 @@ static void make_room(struct ofconn_server *server)
 {
     struct ofconn *conn = server->conns;
 
-    if (server->n_strangers < server->max_strangers) {
+    if (server->n_strangers < server->config.max_strangers) {
         return;
     }
     while (!conn->stranger) {
@@ -231,34 +296,44 @@ static void on_accept(void *server_, struct stream *stream)
 static bool listen_at(struct ofconn_server *server, const char *endpoint)
 {
     struct stream_listener *listener;
-    const int error =
-        stream_listen(server->loop, endpoint, NULL, on_accept, server, &listener);
+    const int error = stream_listen(server->loop, endpoint, server->tls, on_accept,
+                                    server, &listener);
 
     if (error) {
-        log_err("cannot listen at %s: %s", endpoint, strerror(error));
+        log_err("cannot listen at %s: %s", endpoint,
+                error == ENOKEY ? "options certificate, private-key and ca-cert are "
+                                  "not set"
+                                : strerror(error));
         return false;
     }
-    log_info("listening for %s at %s", server->what, stream_listener_name(listener));
+    log_info("listening for %s at %s", server->config.what,
+             stream_listener_name(listener));
     server->listeners = xrealloc(server->listeners,
                                  (server->n_listeners + 1) * sizeof *server->listeners);
     server->listeners[server->n_listeners++] = listener;
     return true;
 }
 
-struct ofconn_server *ofconn_listen(struct loop *loop, const char *endpoints,
-                                    const char *what, unsigned max_strangers,
-                                    const struct ofconn_ops *ops, void *aux)
+static bool open_tls(struct ofconn_server *server)
 {
-    struct ofconn_server *server = xcalloc(1, sizeof *server);
-    char *list = xstrdup(endpoints), *rest = list;
+    char error[MAX(TLS_ERR_LEN, BINDING_ERR_LEN)];
+
+    if ((server->config.tls.certificate &&
+         tls_create(&server->config.tls, &server->tls, error)) ||
+        (server->config.tls_allow &&
+         binding_list_read(server->config.tls_allow, &server->allow, error))) {
+        log_err("%s", error);
+        return false;
+    }
+    return true;
+}
+
+static bool listen_at_all(struct ofconn_server *server)
+{
+    char *list = xstrdup(server->config.endpoints), *rest = list;
     const char *endpoint;
     bool ok = true;
 
-    server->loop = loop;
-    server->what = what;
-    server->ops = ops;
-    server->aux = aux;
-    server->max_strangers = max_strangers;
     while (ok && (endpoint = strsep(&rest, ", "))) {
         ok = !*endpoint || listen_at(server, endpoint);
     }
@@ -267,11 +342,50 @@ struct ofconn_server *ofconn_listen(struct loop *loop, const char *endpoints,
         log_err("option listen: expected at least one endpoint");
         ok = false;
     }
-    if (!ok) {
+    return ok;
+}
+
+struct ofconn_server *ofconn_listen(struct loop *loop,
+                                    const struct ofconn_config *config,
+                                    const struct ofconn_ops *ops, void *aux)
+{
+    struct ofconn_server *server = xcalloc(1, sizeof *server);
+
+    server->loop = loop;
+    server->config = *config;
+    server->ops = ops;
+    server->aux = aux;
+    if (!open_tls(server) || !listen_at_all(server)) {
         ofconn_server_destroy(server);
         return NULL;
     }
     return server;
+}
+
+void ofconn_reload(struct ofconn_server *server)
+{
+    char error[MAX(TLS_ERR_LEN, BINDING_ERR_LEN)], why[OFCONN_WHY_LEN];
+    struct binding_list *allow;
+    struct ofconn *conn, *next;
+
+    if (server->tls && tls_reload(server->tls, error)) {
+        log_err("%s; what was in force stays", error);
+    }
+    if (!server->config.tls_allow) {
+        return;
+    }
+    if (binding_list_read(server->config.tls_allow, &allow, error)) {
+        log_err("%s; what was in force stays", error);
+        return;
+    }
+    binding_list_destroy(server->allow);
+    server->allow = allow;
+    DL_FOREACH_SAFE (server->conns, conn, next) {
+        if (conn->owner && !is_bound(conn, why)) {
+            of_session_close(conn->session, why);
+            run(conn);
+        }
+    }
 }
 
 void ofconn_server_destroy(struct ofconn_server *server)
@@ -288,5 +402,7 @@ void ofconn_server_destroy(struct ofconn_server *server)
     DL_FOREACH_SAFE (server->conns, conn, next) {
         conn_destroy(conn);
     }
+    tls_destroy(server->tls);
+    binding_list_destroy(server->allow);
     free(server);
 }

@@ -107,8 +107,12 @@ class Switches:
             for option in ("pstream", "stream"):
                 self.vsctl("remove", "interface", name, "options", option)
 
-    def controller(self, bridge, port):
-        self.vsctl("set-controller", bridge, f"tcp:127.0.0.1:{port}", "--", "set",
+    def set_ssl(self, files, ca):
+        """Private key and certificate of all bridges, and whom they trust."""
+        self.vsctl("set-ssl", *files, ca)
+
+    def controller(self, bridge, port, protocol="tcp"):
+        self.vsctl("set-controller", bridge, f"{protocol}:127.0.0.1:{port}", "--", "set",
                    "controller", bridge, "max_backoff=1000",
                    "connection_mode=out-of-band")
 
@@ -232,9 +236,9 @@ class Bed:
         self.process.wait()
         self.process = None
 
-    def connect(self, bridge):
+    def connect(self, bridge, **options):
         self.bridges.add(bridge)
-        self.switches.controller(bridge, self.port)
+        self.switches.controller(bridge, **{"port": self.port, **options})
 
     def log(self):
         return (self.dir / "log").read_text(encoding="utf-8")

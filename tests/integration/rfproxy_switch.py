@@ -23,11 +23,14 @@ def message(kind, xid=0, body=b"", version=4):
 class FakeSwitch:
     """Connects and answers as a bare switch would: two ports, no meters, no TTL match.
 
-    Set `answers` to False to have it hang with its connection open."""
+    Set `answers` to False to have it hang with its connection open.  With an SSLContext
+    it speaks TLS; then only its own thread may send."""
 
-    def __init__(self, port, dpid, auxiliary=0):
+    def __init__(self, port, dpid, auxiliary=0, context=None):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.socket = context.wrap_socket(self.socket)
         self.dpid, self.auxiliary, self.answers = dpid, auxiliary, True
         self.flows = {}
         self.frames = []  # Of packet-outs: (port, frame).

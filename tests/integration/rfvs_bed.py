@@ -176,8 +176,8 @@ class Rfvs:
         self.vsctl("--", "add-port", "rfvs0", interface.port, "--", "set", "interface",
                    interface.port, f"ofport_request={number}")
 
-    def connect(self, bridge="rfvs0"):
-        self.vsctl("set-controller", bridge, f"tcp:127.0.0.1:{PORT}", "--", "set",
+    def connect(self, bridge="rfvs0", protocol="tcp"):
+        self.vsctl("set-controller", bridge, f"{protocol}:127.0.0.1:{PORT}", "--", "set",
                    "controller", bridge, "max_backoff=1000",
                    "connection_mode=out-of-band")
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from rfvs_bed import VS, Bed, Rfvs, wait_for
+from pki import Pki
+from rfvs_bed import PORT, VS, Bed, Rfvs, wait_for
 
 COOKIE = 0x52465601
 FIXED = {"priority=28672,dl_type=0x0a0a": "CONTROLLER:65535", "priority=0": "drop"}
@@ -32,6 +33,15 @@ def frame(tag, dst="02:00:00:00:00:01", ethertype=0x88b5):
 
 def actions(bed):
     return {match: flow[2] for match, flow in bed.rfvs.flows().items()}
+
+
+def test_rfvs_may_be_driven_over_tls(bed, tmp_path):
+    pki = Pki(tmp_path)
+    bed.rfvs.vsctl("set-ssl", *pki.sign(f"dpid-{VS:016x}"), pki.ca("controller"))
+    bed.start("--listen", f"pssl:{PORT}", *pki.options())
+    bed.rfvs.connect(protocol="ssl")
+    bed.peer.wait_line(f'^VS_UP vs_id={VS:#018x} peer="ssl:127.0.0.1:')
+    wait_for(lambda: bed.rfvs.flows(), lambda: actions(bed) == FIXED)
 
 
 def test_ports_are_reported_and_nothing_floods(bed):

@@ -8,12 +8,16 @@
  * stranger; there are at most `max_strangers` of them (a newer one displaces the
  * oldest), and each has the handshake time of the session.  Then `identified` says to
  * whom it belongs, or why it is refused. Strangers and refusals are logged here,
- * rate-limited, with the peer's address. */
+ * rate-limited, with the peer's address.
+ *
+ * Who comes by TLS must show a certificate that may be this datapath
+ * (ofconn/binding.h). */
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "net/loop.h"
+#include "net/tls.h"
 #include "of/session.h"
 
 #define OFCONN_WHY_LEN 200
@@ -35,11 +39,20 @@ struct ofconn_ops {
     void (*gone)(void *owner, const char *reason);
 };
 
-/* Listens at comma-separated endpoints (net/stream.h); `what` is what a log calls those
- * who connect.  NULL after logging what is wrong.  `ops` is borrowed. */
-struct ofconn_server *ofconn_listen(struct loop *, const char *endpoints,
-                                    const char *what, unsigned max_strangers,
+struct ofconn_config {
+    const char *endpoints; /* Where to listen, comma-separated (net/stream.h). */
+    const char *what;      /* What a log calls those who connect. */
+    unsigned max_strangers;
+    struct tls_files tls;  /* For pssl: endpoints; or all NULL. */
+    const char *tls_allow; /* File of ofconn/binding.h; NULL: names decide. */
+};
+
+/* NULL after logging what is wrong.  `ops` and all texts are borrowed. */
+struct ofconn_server *ofconn_listen(struct loop *, const struct ofconn_config *,
                                     const struct ofconn_ops *, void *aux);
+/* Reads the files of TLS again.  Who is connected and may not be any more is thrown
+ * out, as far as the allow file says so. */
+void ofconn_reload(struct ofconn_server *);
 /* Closes all connections.  NULL is allowed. */
 void ofconn_server_destroy(struct ofconn_server *);
 
