@@ -16,6 +16,8 @@ from rflab.ovs import OpenVSwitch
 from rflab.system import CHECKOUT, LabError, run, wait_for
 from rflab.topology import load
 
+from .ending import down
+
 HOPS = 64
 ACTIVE = "active client-datapath association"
 
@@ -74,7 +76,7 @@ class Bed:
         keep = os.environ.get("RF_BENCH_KEEP")
         if keep:
             shutil.copytree(self.lab.instance.dir / "log", keep, dirs_exist_ok=True)
-        labs.down(self.run_dir)
+        down(self.run_dir)
 
     def _start(self):
         for _, function in self.lab.phases():

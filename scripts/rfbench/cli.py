@@ -6,7 +6,7 @@ import time
 
 from rflab.system import LabError
 
-from . import document, failover, kernel, latency, punt, scale, zebra
+from . import document, ending, failover, kernel, latency, punt, scale, zebra
 from .results import HEADER, Results
 
 BENCHES = {
@@ -46,6 +46,7 @@ def parse(argv):
 
 def main(argv):
     options = parse(argv)
+    ending.by_signals()
     results = Results(judge=not options.quick)
     errors = []
     begun = time.monotonic()

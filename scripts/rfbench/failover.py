@@ -10,6 +10,7 @@ from rflab import lab as labs
 from rflab.system import CHECKOUT, run, wait_for
 from rflab.topology import load
 
+from .ending import down
 from .plain import PlainNetwork
 
 LIMIT_MS = 5000
@@ -79,7 +80,7 @@ class Ring:
         keep = os.environ.get("RF_BENCH_KEEP")
         if keep:
             run(["cp", "-r", self.lab.instance.dir / "log", keep])
-        labs.down(self.run_dir)
+        down(self.run_dir)
 
     def status(self):
         return self.lab.daemons.show("status")

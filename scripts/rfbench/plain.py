@@ -8,9 +8,10 @@ is measured here, in the same run as ours.
 import os
 import pwd
 
-from rflab import lab as labs
 from rflab import suite
 from rflab.system import Instance, run, wait_for
+
+from .ending import down
 
 PROGRAMS = "/usr/lib/frr"
 
@@ -23,7 +24,7 @@ class PlainNetwork:
         self.topology = topology
 
     def __enter__(self):
-        labs.down(self.instance.dir)
+        down(self.instance.dir)
         self.instance.make_dir()
         try:
             for name in [*map(self.netns, self.topology.nodes),
@@ -42,7 +43,7 @@ class PlainNetwork:
         return self
 
     def __exit__(self, *_):
-        labs.down(self.instance.dir)
+        down(self.instance.dir)
 
     def netns(self, thing):
         """The namespace of a node or a host."""

@@ -9,6 +9,8 @@ from rflab import lab as labs
 from rflab.system import CHECKOUT, LabError, run, wait_for
 from rflab.topology import load
 
+from .ending import down
+
 P50_LIMIT = 400  # us
 RATE = 30_000  # frames a second
 HELLO_US = 10_000
@@ -50,7 +52,7 @@ class Slow:
         keep = os.environ.get("RF_BENCH_KEEP")
         if keep:
             run(["cp", "-r", self.lab.instance.dir / "log", keep])
-        labs.down(self.run_dir)
+        down(self.run_dir)
 
     def tool(self, name, *argv):
         return json.loads(self.lab.instance.run(self.tools / f"bench-{name}", *argv,

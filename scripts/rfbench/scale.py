@@ -11,6 +11,7 @@ from rflab.simulated import Simulation
 from rflab.system import CHECKOUT, LabError
 from rflab.topology import load
 
+from .ending import down
 from .scale_vms import scale_vms
 
 # Name, how many, options of ofsim; in each group the second is the reference of the
@@ -166,7 +167,7 @@ def idle(results, seconds):
             results.note("scale", "4 datapaths, rftest2", f"idle CPU {name}", "%", percent,
                          IDLE_PERCENT)
     finally:
-        labs.down(run_dir)
+        down(run_dir)
 
 
 def comm(pid):
