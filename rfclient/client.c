@@ -97,12 +97,18 @@ static int on_probe(void *c_, uint32_t ifindex, const struct ip_addr *addr,
     return error;
 }
 
-static void probe(void *c_)
+static void probe(struct client *c)
+{
+    vm_state_probe(c->state, loop_now(), on_probe, c);
+    loop_timer_at(c->probe_timer, vm_state_wakeup(c->state));
+}
+
+static void on_probe_timer(void *c_)
 {
     struct client *c = c_;
 
-    vm_state_probe(c->state, loop_now(), on_probe, c);
-    loop_timer_at(c->probe_timer, vm_state_wakeup(c->state));
+    probe(c);
+    loop_defer_schedule(c->send); /* A neighbour that was in doubt may be lost. */
 }
 
 static void note_progress(struct client *c)
@@ -303,7 +309,7 @@ struct client *client_create(const struct client_config *config)
     c->dumps =
         loop_fd_create(config->loop, nl_watch_dump_fd(c->watch), 0, on_readable, c);
     c->watch_timer = loop_timer_create(config->loop, watch, c);
-    c->probe_timer = loop_timer_create(config->loop, probe, c);
+    c->probe_timer = loop_timer_create(config->loop, on_probe_timer, c);
     c->due_timer = loop_timer_create(config->loop, send_batches, c);
     c->send = loop_defer_create(config->loop, send_batches, c);
     c->coalesce = loop_timer_create(config->loop, coalesced, c);

@@ -11,6 +11,9 @@
 #define FLIGHT_MS 4500
 /* If the kernel's word on a neighbour that it has confirmed does not come. */
 #define CONFIRMED_FACTOR 4
+/* While a neighbour is in doubt, if the kernel could not even ask: its table is full.
+ */
+#define DOUBT_RETRY_MS 250
 
 struct item_key {
     uint32_t ifindex;
@@ -23,10 +26,13 @@ struct item {
     bool gateway;
     bool named; /* Since prober_gateways_begin(). */
     bool usable;
+    bool doubted; /* Not usable, but it was, and we do not know why it is not. */
     bool in_flight;
-    int64_t at; /* Of the next probe; in flight: when to give up waiting. */
+    uint16_t nud_state; /* When it was last usable. */
+    int64_t at;         /* Of the next probe; in flight: when to give up waiting. */
     int64_t backoff;
-    int64_t checked_at; /* Last known alive. */
+    int64_t checked_at;  /* Last known alive. */
+    int64_t doubt_until; /* While doubted. */
     UT_hash_handle hh;
 };
 
@@ -143,7 +149,7 @@ void prober_gateways_end(struct prober *p)
     HASH_ITER (hh, p->items, i, next) {
         if (i->gateway && !i->named) {
             i->gateway = false;
-            if (!i->usable) {
+            if (!i->usable && !i->doubted) {
                 drop(p, i);
             }
         }
@@ -166,6 +172,8 @@ static void neigh_usable(struct prober *p, struct item *i, uint16_t nud_state,
                          int64_t now)
 {
     i->usable = true;
+    i->doubted = false;
+    i->nud_state = nud_state;
     i->backoff = 0;
     switch (nud_state) {
     case NUD_PERMANENT:
@@ -190,18 +198,56 @@ static void neigh_usable(struct prober *p, struct item *i, uint16_t nud_state,
     }
 }
 
-static void neigh_unusable(struct prober *p, struct item *i, uint16_t nud_state,
+/* It was asked and did not answer, or it never was anybody's but the operator's. */
+static bool is_certain(const struct item *i, uint16_t nud_state)
+{
+    return i->nud_state & (NUD_PERMANENT | NUD_NOARP) ||
+           (nud_state & NUD_FAILED && (i->in_flight || i->nud_state & NUD_PROBE));
+}
+
+static void doubt(struct prober *p, struct item *i, int64_t now)
+{
+    i->doubted = true;
+    i->doubt_until = now + DOUBT_MS;
+    i->backoff = 0;
+    set_in_flight(p, i, false); /* A check of it is moot. */
+    schedule(p, i, now);
+}
+
+/* False: it is a neighbour no more. */
+static bool still_doubted(struct prober *p, struct item *i, uint16_t nud_state,
+                          int64_t now)
+{
+    if (nud_state & NUD_FAILED && i->in_flight) {
+        i->doubted = false;
+    } else if (!nud_state && i->in_flight) {
+        /* This may be the old entry's end, and the new one is being resolved; or the
+         * new one did not find room either. */
+        set_in_flight(p, i, false);
+        schedule(p, i, now + DOUBT_RETRY_MS);
+    }
+    return i->doubted;
+}
+
+static bool neigh_unusable(struct prober *p, struct item *i, uint16_t nud_state,
                            int64_t now)
 {
     bool was_usable = i->usable;
 
     i->usable = false;
+    if (was_usable && !is_certain(i, nud_state)) {
+        doubt(p, i, now);
+        return true;
+    }
+    if (i->doubted && still_doubted(p, i, nud_state, now)) {
+        return true;
+    }
     if (!i->gateway) {
         drop(p, i);
-        return;
+        return false;
     }
     if (nud_state & NUD_INCOMPLETE) {
-        return; /* The kernel is at it; FAILED follows or an address. */
+        return false; /* The kernel is at it; FAILED follows or an address. */
     }
     bool attempt_failed = i->in_flight && !was_usable;
     set_in_flight(p, i, false);
@@ -211,22 +257,47 @@ static void neigh_unusable(struct prober *p, struct item *i, uint16_t nud_state,
         i->backoff = 0;
         schedule(p, i, now);
     }
+    return false;
 }
 
-void prober_neigh(struct prober *p, uint32_t ifindex, const struct ip_addr *addr,
+/* Somebody may have waited for one that is not in flight any more. */
+static void wake_others(struct prober *p, int64_t now)
+{
+    if (p->in_flight + 1 >= p->config.max_in_flight) {
+        p->wakeup = MIN(p->wakeup, now);
+    }
+}
+
+bool prober_neigh(struct prober *p, uint32_t ifindex, const struct ip_addr *addr,
                   bool usable, uint16_t nud_state, int64_t now)
 {
     struct item_key key = make_key(ifindex, addr);
     struct item *i = find(p, key);
+    bool is_neighbour = usable;
 
     if (usable) {
         neigh_usable(p, i ? i : add(p, key, now), nud_state, now);
     } else if (i) {
-        neigh_unusable(p, i, nud_state, now);
+        is_neighbour = neigh_unusable(p, i, nud_state, now);
     }
-    if (p->in_flight + 1 >= p->config.max_in_flight) {
-        p->wakeup = MIN(p->wakeup, now); /* Somebody may have waited for this one. */
+    wake_others(p, now);
+    return is_neighbour;
+}
+
+void prober_neigh_gone(struct prober *p, uint32_t ifindex, const struct ip_addr *addr,
+                       int64_t now)
+{
+    struct item *i = find(p, make_key(ifindex, addr));
+
+    if (i) {
+        i->usable = i->doubted = false;
+        set_in_flight(p, i, false);
+        i->at = INT64_MAX;
+        if (!i->gateway) {
+            drop(p, i);
+        }
     }
+    wake_others(p, now);
 }
 
 /* Probing. */
@@ -238,8 +309,13 @@ static void start(struct prober *p, struct item *i, int64_t now,
 
     if (!ops->wanted(aux, i->key.ifindex)) {
         i->at = INT64_MAX; /* Until prober_interface_up() or an event. */
+        i->doubt_until = now;
     } else if (ops->probe(aux, i->key.ifindex, &i->key.addr, how)) {
-        back_off(p, i, now);
+        if (i->doubted) {
+            i->at = now + DOUBT_RETRY_MS;
+        } else {
+            back_off(p, i, now);
+        }
     } else {
         set_in_flight(p, i, true);
         i->at = now + FLIGHT_MS;
@@ -258,22 +334,44 @@ static void give_up(struct prober *p, struct item *i, int64_t now)
     }
 }
 
+static void lose(struct prober *p, struct item *i, int64_t now,
+                 const struct prober_ops *ops, void *aux)
+{
+    i->doubted = false;
+    ops->lost(aux, i->key.ifindex, &i->key.addr);
+    if (!i->gateway) {
+        drop(p, i);
+    } else if (i->at != INT64_MAX) { /* The port is up. */
+        set_in_flight(p, i, false);
+        back_off(p, i, now);
+    }
+}
+
 void prober_run(struct prober *p, int64_t now, const struct prober_ops *ops, void *aux)
 {
+    struct item *i, *next;
+
     if (now < p->wakeup) {
         return;
     }
     p->wakeup = INT64_MAX;
-    for (struct item *i = p->items; i; i = i->hh.next) {
+    HASH_ITER (hh, p->items, i, next) {
         if (i->in_flight && now >= i->at) {
             give_up(p, i, now);
         }
         if (!i->in_flight && now >= i->at && p->in_flight < p->config.max_in_flight) {
             start(p, i, now, ops, aux);
         }
+        if (i->doubted && now >= i->doubt_until) {
+            lose(p, i, now, ops, aux);
+            continue;
+        }
         /* One that is due and finds no room is woken by the end of another. */
         if (i->at > now) {
             p->wakeup = MIN(p->wakeup, i->at);
+        }
+        if (i->doubted) {
+            p->wakeup = MIN(p->wakeup, i->doubt_until);
         }
     }
 }
@@ -293,7 +391,7 @@ size_t prober_unresolved(const struct prober *p)
     size_t n = 0;
 
     for (const struct item *i = p->items; i; i = i->hh.next) {
-        n += i->gateway && !i->usable;
+        n += i->gateway && !i->usable && !i->doubted;
     }
     return n;
 }

@@ -85,8 +85,7 @@ static void iface_set(struct vm_state *s, const struct rtnl_link *l, int64_t now
     }
 }
 
-static void host_del(struct vm_state *s, enum mark_type type, struct host *h,
-                     int64_t now)
+static void host_del(struct vm_state *s, enum mark_type type, struct host *h)
 {
     const struct iface *i = iface_find(s->ifaces, h->key.ifindex);
 
@@ -94,7 +93,6 @@ static void host_del(struct vm_state *s, enum mark_type type, struct host *h,
     if (type == MARK_ADDR) {
         HASH_DELETE(hh, s->addrs, h);
     } else {
-        prober_neigh(s->prober, h->key.ifindex, &h->key.prefix.addr, false, 0, now);
         HASH_DELETE(hh, s->neighs, h);
     }
     free(h);
@@ -111,12 +109,13 @@ static void iface_del(struct vm_state *s, uint32_t ifindex, int64_t now)
     /* The kernel tells of most of these, but not always and not always first. */
     HASH_ITER (hh, s->addrs, h, next) {
         if (h->key.ifindex == ifindex) {
-            host_del(s, MARK_ADDR, h, now);
+            host_del(s, MARK_ADDR, h);
         }
     }
     HASH_ITER (hh, s->neighs, h, next) {
         if (h->key.ifindex == ifindex) {
-            host_del(s, MARK_NEIGH, h, now);
+            prober_neigh_gone(s->prober, ifindex, &h->key.prefix.addr, now);
+            host_del(s, MARK_NEIGH, h);
         }
     }
     touch_port(s, i->vm_port);
@@ -174,12 +173,12 @@ static void host_set(struct vm_state *s, enum mark_type type, uint32_t ifindex,
 }
 
 static void host_forget(struct vm_state *s, enum mark_type type, uint32_t ifindex,
-                        const struct ip_prefix *p, int64_t now)
+                        const struct ip_prefix *p)
 {
     struct host *h = state_find_host(s, type, ifindex, p);
 
     if (h) {
-        host_del(s, type, h, now);
+        host_del(s, type, h);
     }
 }
 
@@ -189,10 +188,10 @@ static void neigh_set(struct vm_state *s, const struct rtnl_neigh *n, int64_t no
 
     if (n->usable) {
         host_set(s, MARK_NEIGH, n->ifindex, &p, n->hwaddr, s->neigh_round);
-    } else {
-        host_forget(s, MARK_NEIGH, n->ifindex, &p, now);
     }
-    prober_neigh(s->prober, n->ifindex, &n->addr, n->usable, n->nud_state, now);
+    if (!prober_neigh(s->prober, n->ifindex, &n->addr, n->usable, n->nud_state, now)) {
+        host_forget(s, MARK_NEIGH, n->ifindex, &p);
+    }
 }
 
 /* From netlink. */
@@ -210,7 +209,7 @@ unsigned vm_state_message(struct vm_state *s, const struct rtnl_msg *m, bool in_
         return 0;
     case RTNL_ADDR:
         if (m->del) {
-            host_forget(s, MARK_ADDR, m->addr.ifindex, &m->addr.addr, now);
+            host_forget(s, MARK_ADDR, m->addr.ifindex, &m->addr.addr);
         } else {
             host_set(s, MARK_ADDR, m->addr.ifindex, &m->addr.addr,
                      (struct eth_addr){{0}}, s->addr_round);
@@ -264,14 +263,26 @@ static void sweep_ifaces(struct vm_state *s, int64_t now)
     }
 }
 
-static void sweep_hosts(struct vm_state *s, enum mark_type type, struct host *table,
-                        uint8_t round, int64_t now)
+static void sweep_addrs(struct vm_state *s)
 {
     struct host *h, *next;
 
-    HASH_ITER (hh, table, h, next) {
-        if (h->round != round) {
-            host_del(s, type, h, now);
+    HASH_ITER (hh, s->addrs, h, next) {
+        if (h->round != s->addr_round) {
+            host_del(s, MARK_ADDR, h);
+        }
+    }
+}
+
+static void sweep_neighs(struct vm_state *s, int64_t now)
+{
+    struct host *h, *next;
+
+    HASH_ITER (hh, s->neighs, h, next) {
+        if (h->round != s->neigh_round &&
+            !prober_neigh(s->prober, h->key.ifindex, &h->key.prefix.addr, false, 0,
+                          now)) {
+            host_del(s, MARK_NEIGH, h);
         }
     }
 }
@@ -284,9 +295,9 @@ void vm_state_dump_end(struct vm_state *s, enum rtnl_kind kind, bool complete,
     } else if (complete && kind == RTNL_LINK) {
         sweep_ifaces(s, now);
     } else if (complete && kind == RTNL_ADDR) {
-        sweep_hosts(s, MARK_ADDR, s->addrs, s->addr_round, now);
+        sweep_addrs(s);
     } else if (complete && kind == RTNL_NEIGH) {
-        sweep_hosts(s, MARK_NEIGH, s->neighs, s->neigh_round, now);
+        sweep_neighs(s, now);
     }
 }
 
@@ -354,12 +365,21 @@ static int call_probe(void *call_, uint32_t ifindex, const struct ip_addr *addr,
     return call->probe(call->aux, ifindex, addr, how);
 }
 
+static void call_lost(void *call_, uint32_t ifindex, const struct ip_addr *addr)
+{
+    struct probe_call *call = call_;
+    const struct ip_prefix p = prefix_of_host(addr);
+
+    host_forget(call->s, MARK_NEIGH, ifindex, &p);
+}
+
 void vm_state_probe(struct vm_state *s, int64_t now,
                     int (*probe)(void *aux, uint32_t ifindex, const struct ip_addr *,
                                  enum nl_probe),
                     void *aux)
 {
-    static const struct prober_ops ops = {.wanted = call_wanted, .probe = call_probe};
+    static const struct prober_ops ops = {
+        .wanted = call_wanted, .probe = call_probe, .lost = call_lost};
     struct probe_call call = {s, probe, aux};
 
     tell_gateways(s, now);

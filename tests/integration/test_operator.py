@@ -9,6 +9,7 @@ import time
 import pytest
 from rflab.daemons import RFVS_CONTROLLER
 from rflab.streams import lost
+from rflab.system import wait_for
 from rflab.topology import RFVS_BRIDGE
 
 from intruder import Log, SlowStreams, Undisturbed
@@ -145,6 +146,42 @@ def test_entries_of_somebody_else_are_left_alone(rftest2, verifier, log):
         assert "cookie=0x77" in ovs.ofctl("dump-flows", switch, "table=7")
     finally:
         ovs.ofctl("del-flows", switch, "cookie=0x77/-1")
+
+
+# ---- a neighbour that a container's kernel forgets ----
+
+def age_of_flow(lab, host):
+    """Seconds since the switch got the entry of a host; None: it has none."""
+    text = lab.ovs.ofctl("dump-flows", lab.ovs.management(host.port.node.name),
+                         f"table=1,ip,nw_dst={host.address.ip}")
+    found = re.search(r"duration=([\d.]+)s", text)
+    return float(found[1]) if found else None
+
+
+def test_a_forgotten_neighbour_keeps_its_flow_while_it_answers(rftest2, verifier):
+    host = rftest2.topology.hosts[0]
+    entry = [str(host.address.ip), "dev", host.port.vm_interface]
+
+    def neigh(*words):
+        return rftest2.containers.run(host.port.node, "ip", "neigh", *words, *entry).stdout
+
+    def answers(yes):
+        rftest2.instance.run("sysctl", "-qw", "net.ipv4.conf.eth0.arp_ignore="
+                             + ("0" if yes else "8"), netns=rftest2.network.host_netns(host))
+
+    before, begun = age_of_flow(rftest2, host), time.monotonic()
+    for _ in range(3):
+        neigh("del")
+        wait_for("it to have answered", lambda: ("REACHABLE" in neigh("show"), ""), 3, 0.02)
+    assert age_of_flow(rftest2, host) >= before + time.monotonic() - begun - 1
+    answers(False)
+    try:
+        neigh("del")
+        wait_for("its flow to go", lambda: (age_of_flow(rftest2, host) is None, ""), 8, 0.05)
+    finally:
+        answers(True)
+    row = verifier.row("pings", verifier.pings, 15)
+    assert row.passed, row.measured
 
 
 # ---- ports, bridges, containers ----

@@ -236,6 +236,25 @@ def test_neighbour_that_moves_or_vanishes_is_told(vm):
     vm.wait("its removal", lambda p: ((1, "10.0.1.9") not in p.neighs, p.neighs))
 
 
+@pytest.mark.parametrize("port, address, far", [
+    (1, "10.0.1.2", "addr del 10.0.1.2/24 dev eth1"),
+    (2, "2001:db8:2::2", "-6 addr del 2001:db8:2::2/64 dev eth2")])
+def test_neighbour_that_the_kernel_forgets_stays_while_it_answers(vm, port, address, far):
+    known, entry = (port, address), f"{address} dev eth{port}"
+    vm.start()
+    vm.ip(f"neigh replace {entry} lladdr 02:b0:00:00:00:{port:02x} nud stale")
+    vm.wait("the neighbour", lambda p: (known in p.neighs, p.neighs))
+    for forget in ("neigh del " + entry, f"neigh flush dev eth{port}") * 3:
+        vm.ip(forget)
+        vm.wait("it to have answered",
+                lambda p: ("REACHABLE" in vm.ip("neigh show " + entry), p.lines))
+    assert not [line for line in vm.peer.lines if line.startswith("-neigh")]
+
+    vm.neighbour(far)
+    vm.ip("neigh del " + entry)
+    vm.wait("it to be lost", lambda p: (known not in p.neighs, p.neighs))
+
+
 def test_restarted_server_gets_everything_again(vm):
     vm.start()
     vm.ip("route add 10.1.0.0/16 via 10.0.1.2")

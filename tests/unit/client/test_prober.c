@@ -7,7 +7,7 @@
 
 #include "prober.h"
 
-static int n_probes;
+static int n_probes, n_lost;
 static enum nl_probe last_how;
 static struct ip_addr last_addr;
 static int probe_error;
@@ -27,7 +27,13 @@ static int probe(void *aux, uint32_t ifindex, const struct ip_addr *addr,
     return probe_error;
 }
 
-static const struct prober_ops ops = {wanted, probe};
+static void lost(void *aux, uint32_t ifindex, const struct ip_addr *addr)
+{
+    n_lost++;
+    last_addr = *addr;
+}
+
+static const struct prober_ops ops = {wanted, probe, lost};
 
 static struct prober *make(unsigned max_in_flight)
 {
@@ -233,6 +239,159 @@ START_TEST(probe_that_the_kernel_refuses_is_backed_off)
 }
 END_TEST
 
+/* In doubt. */
+
+START_TEST(neighbour_that_the_kernel_forgot_stays_one_while_it_answers)
+{
+    static const uint16_t forgetting[][2] = {{0, 0}, {NUD_FAILED, 0}};
+    struct ip_addr a = ip("10.0.0.1");
+
+    for (int gateway = 0; gateway < 2; gateway++) {
+        for (unsigned how = 0; how < ARRAY_SIZE(forgetting); how++) {
+            struct prober *p = make(10);
+            int64_t now = 0;
+            n_lost = 0;
+            ck_assert(prober_neigh(p, 2, &a, true, NUD_STALE, now));
+            gateways(p, gateway, now);
+            /* Garbage collection, and `ip neigh del`, which says FAILED first. */
+            ck_assert(prober_neigh(p, 2, &a, false, forgetting[how][0], now));
+            ck_assert(prober_neigh(p, 2, &a, false, forgetting[how][1], now));
+            ck_assert_uint_eq(prober_unresolved(p), 0);
+            ck_assert_int_eq(run_until(p, &now, now), 1);
+            ck_assert_int_eq(last_how, NL_PROBE_RESOLVE);
+            ck_assert(prober_neigh(p, 2, &a, false, NUD_INCOMPLETE, now));
+            ck_assert(prober_neigh(p, 2, &a, true, NUD_REACHABLE, now + 1));
+            ck_assert_int_eq(run_until(p, &now, now + 20000), 0);
+            ck_assert_int_eq(n_lost, 0);
+            ck_assert_uint_eq(prober_in_flight(p), 0);
+            prober_destroy(p);
+        }
+    }
+}
+END_TEST
+
+START_TEST(neighbour_in_doubt_that_does_not_answer_is_none)
+{
+    struct prober *p = make(10);
+    struct ip_addr host = ip("10.0.0.9"), gateway = ip("10.0.0.1");
+    int64_t now = 0;
+
+    for (int i = 0; i < 2; i++) {
+        struct ip_addr *a = i ? &gateway : &host;
+        prober_neigh(p, 2, a, true, NUD_REACHABLE, now);
+        gateways(p, i, now);
+        ck_assert(prober_neigh(p, 2, a, false, 0, now));
+        ck_assert_int_eq(run_until(p, &now, now), 1);
+        now += 3000;
+        ck_assert(!prober_neigh(p, 2, a, false, NUD_FAILED, now));
+        ck_assert_uint_eq(prober_unresolved(p), (unsigned)i);
+    }
+    ck_assert_int_eq(run_until(p, &now, now + 999), 0);
+    ck_assert_int_eq(run_until(p, &now, now + 1), 1); /* The gateway, with back-off. */
+    ck_assert_int_eq(n_lost, 0);                      /* It was said at once. */
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(doubt_ends_when_nothing_is_heard)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.9");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    prober_neigh(p, 2, &a, false, 0, now);
+    run_until(p, &now, DOUBT_MS - 1);
+    ck_assert_int_eq(n_lost, 0);
+    run_until(p, &now, DOUBT_MS);
+    ck_assert_int_eq(n_lost, 1);
+    ck_assert(ip_equal(&last_addr, &a));
+    ck_assert_int_eq(prober_wakeup(p), INT64_MAX);
+    ck_assert_uint_eq(prober_in_flight(p), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(while_the_kernels_table_is_full_a_neighbour_in_doubt_is_tried_again)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.9");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_STALE, now);
+    prober_neigh(p, 2, &a, false, 0, now);
+    probe_error = ENOBUFS;
+    ck_assert_int_eq(run_until(p, &now, 2000), 9);
+    probe_error = 0;
+    ck_assert_int_eq(run_until(p, &now, 2250), 1);
+    /* It found room and lost it again. */
+    ck_assert(prober_neigh(p, 2, &a, false, NUD_INCOMPLETE, now));
+    ck_assert(prober_neigh(p, 2, &a, false, 0, now));
+    ck_assert_int_eq(run_until(p, &now, 2500), 1);
+    ck_assert(prober_neigh(p, 2, &a, true, NUD_REACHABLE, now));
+    ck_assert_int_eq(run_until(p, &now, 10000), 0);
+    ck_assert_int_eq(n_lost, 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(no_doubt_about_one_that_was_asked_or_is_beyond_asking)
+{
+    struct prober *p = make(10);
+    struct ip_addr a = ip("10.0.0.9");
+    int64_t now = 0;
+
+    prober_neigh(p, 2, &a, true, NUD_STALE, now);
+    prober_neigh(p, 2, &a, true, NUD_PROBE, now);
+    ck_assert(!prober_neigh(p, 2, &a, false, NUD_FAILED, now));
+    ck_assert(!prober_neigh(p, 2, &a, false, 0, now));
+
+    prober_neigh(p, 2, &a, true, NUD_PERMANENT, now);
+    ck_assert(!prober_neigh(p, 2, &a, false, 0, now));
+
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    prober_neigh_gone(p, 2, &a, now);
+    ck_assert(!prober_neigh(p, 2, &a, false, 0, now));
+
+    prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+    port_up = false;
+    ck_assert(prober_neigh(p, 2, &a, false, 0, now));
+    ck_assert_int_eq(run_until(p, &now, now), 0);
+    ck_assert_int_eq(n_lost, 1);
+    ck_assert_int_eq(run_until(p, &now, 100000), 0);
+    prober_destroy(p);
+}
+END_TEST
+
+START_TEST(thousands_in_doubt_are_asked_a_few_at_a_time)
+{
+    struct prober *p = make(8);
+    int64_t now = 0;
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 500; i++) {
+            char text[IP_STRLEN];
+            snprintf(text, sizeof text, "10.1.%d.%d", i / 250, i % 250 + 1);
+            struct ip_addr a = ip(text);
+            ck_assert(prober_neigh(p, 2, &a, !round, round ? 0 : NUD_STALE, now));
+        }
+    }
+    while (n_probes < 500) {
+        prober_run(p, now, &ops, NULL);
+        ck_assert_uint_le(prober_in_flight(p), 8);
+        for (int i = n_probes - (int)prober_in_flight(p); i < n_probes; i++) {
+            char text[IP_STRLEN];
+            snprintf(text, sizeof text, "10.1.%d.%d", i / 250, i % 250 + 1);
+            struct ip_addr a = ip(text);
+            prober_neigh(p, 2, &a, true, NUD_REACHABLE, now);
+        }
+        now += 10;
+    }
+    ck_assert_int_eq(n_lost, 0);
+    prober_destroy(p);
+}
+END_TEST
+
 UNIT_MAIN("client/prober", gateway_is_resolved_at_once_and_again_with_growing_intervals,
           number_in_flight_is_bounded_and_all_get_their_turn,
           lost_answers_do_not_block_the_others,
@@ -240,4 +399,10 @@ UNIT_MAIN("client/prober", gateway_is_resolved_at_once_and_again_with_growing_in
           gateway_that_fails_is_resolved_anew_at_once,
           permanent_neighbours_are_left_alone, gateway_without_route_is_forgotten,
           nothing_is_asked_on_a_port_that_is_down_until_it_comes_up,
-          probe_that_the_kernel_refuses_is_backed_off)
+          probe_that_the_kernel_refuses_is_backed_off,
+          neighbour_that_the_kernel_forgot_stays_one_while_it_answers,
+          neighbour_in_doubt_that_does_not_answer_is_none,
+          doubt_ends_when_nothing_is_heard,
+          while_the_kernels_table_is_full_a_neighbour_in_doubt_is_tried_again,
+          no_doubt_about_one_that_was_asked_or_is_beyond_asking,
+          thousands_in_doubt_are_asked_a_few_at_a_time)

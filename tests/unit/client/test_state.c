@@ -304,6 +304,7 @@ START_TEST(neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted)
     ck_assert_str_eq(sent(), "");
     neigh_is(2, "10.0.1.2", 8, NUD_STALE);
     ck_assert_str_eq(sent(), "neigh 1 10.0.1.2 08");
+    neigh_is(2, "10.0.1.2", 8, NUD_PROBE);
     neigh_is(2, "10.0.1.2", 0, NUD_FAILED);
     ck_assert_str_eq(sent(), "-neigh 1 10.0.1.2");
     neigh_is(2, "10.0.1.2", 0, 0);
@@ -311,6 +312,30 @@ START_TEST(neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted)
     neigh_is(2, "fe80::2", 9, NUD_PERMANENT);
     neigh_is(2, "fe80::2", 9, 0);
     ck_assert_str_eq(sent(), "");
+}
+END_TEST
+
+static int no_answer(void *aux, uint32_t i, const struct ip_addr *a, enum nl_probe how)
+{
+    return 0;
+}
+
+START_TEST(neighbour_that_the_kernel_forgot_is_one_while_it_can_be_asked)
+{
+    two_ports();
+    neigh_is(2, "10.0.1.2", 7, NUD_REACHABLE);
+    sent();
+    neigh_is(2, "10.0.1.2", 7, 0);
+    vm_state_probe(vm, now, no_answer, NULL);
+    neigh_is(2, "10.0.1.2", 7, NUD_REACHABLE);
+    ck_assert_str_eq(sent(), "");
+
+    neigh_is(2, "10.0.1.2", 7, 0);
+    carrier_is(2, "eth1", false);
+    sent();
+    vm_state_probe(vm, now, no_answer, NULL);
+    carrier_is(2, "eth1", true);
+    ck_assert_str_eq(sent(), "port 1 up; -neigh 1 10.0.1.2");
 }
 END_TEST
 
@@ -472,7 +497,10 @@ START_TEST(incomplete_dump_removes_nothing)
     ck_assert_str_eq(sent(), "");
     dump(RTNL_ADDR, true, NULL);
     dump(RTNL_NEIGH, true, NULL);
-    ck_assert_str_eq(sent(), "-addr 1 10.0.1.1/24; -neigh 1 10.0.1.2");
+    ck_assert_str_eq(sent(), "-addr 1 10.0.1.1/24");
+    now += DOUBT_MS;
+    vm_state_probe(vm, now, no_answer, NULL);
+    ck_assert_str_eq(sent(), "-neigh 1 10.0.1.2");
     dump(RTNL_LINK, true, NULL);
     ck_assert_str_eq(sent(), "-port 1; -port 2; -route 10.1.0.0/16");
 }
@@ -540,6 +568,7 @@ int main(void)
         routes_over_a_port_that_goes_down_leave_at_once_and_return,
         routes_over_a_port_without_carrier_stay_unless_there_is_another,
         neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted,
+        neighbour_that_the_kernel_forgot_is_one_while_it_can_be_asked,
         best_metric_is_told_and_the_next_one_when_it_goes,
         many_changes_of_a_prefix_are_sent_as_one,
         ipv6_route_gains_and_loses_single_hops,
