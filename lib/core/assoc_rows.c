@@ -360,13 +360,3 @@ bool assoc_wire(const struct assoc_table *t, struct vm_key vm, struct vs_key *re
     }
     return wire;
 }
-
-void assoc_each_carrier_off(const struct assoc_table *t, uint64_t vs_id,
-                            void (*fn)(void *aux, struct vs_key), void *aux)
-{
-    for (const struct assoc_wire *w = t->wires_by_vs; w; w = w->hh_vs.next) {
-        if (w->vs.vs_id == vs_id && !w->carrier) {
-            fn(aux, w->vs);
-        }
-    }
-}

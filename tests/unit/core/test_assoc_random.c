@@ -314,12 +314,6 @@ static void shadow_vs_event(struct shadow *s, const struct assoc_event *event)
     }
 }
 
-static void mark_off(void *aux, struct vs_key vs)
-{
-    bool *off = aux;
-    off[vs_index(vs)] = true;
-}
-
 static void check_shadow(const struct shadow *s, const struct assoc_table *table)
 {
     bool relay[N_DP][N_VS] = {{false}}, up[N_DP] = {false}, off[N_VS] = {false};
@@ -340,8 +334,13 @@ static void check_shadow(const struct shadow *s, const struct assoc_table *table
     REQUIRE(n == s->n_rows);
     REQUIRE(!memcmp(relay, s->relay, sizeof relay));
     REQUIRE(!memcmp(up, s->up, sizeof up));
-    assoc_each_carrier_off(table, VS_ID_BASE + 1, mark_off, off);
-    assoc_each_carrier_off(table, VS_ID_BASE + 2, mark_off, off);
+    for (int vm = 0; vm < N_VM; vm++) {
+        struct vs_key vs;
+        bool carrier;
+        if (assoc_wire(table, vm_of(vm), &vs, &carrier) && !carrier) {
+            off[vs_index(vs)] = true;
+        }
+    }
     REQUIRE(!memcmp(off, s->carrier_off, sizeof off));
 }
 

@@ -39,7 +39,7 @@
  * because a container without carrier cannot send the mapping frame by which it would
  * be found again: T3 and T4 raise the carrier first.  A wire ends with its RFVS port
  * (VS_PORT_GONE, VS_LOST): rfvs gives every port carrier when it connects to RFVS, save
- * those that rfserver names as off (assoc_each_carrier_off).
+ * those that rfserver names as off (by what CARRIER told it, and the links).
  *
  * The caller keeps the time: CLIENT_LOST is sent when the hold time is over.  A link
  * that LLDP finds dead is the caller's business too (core/topology.h): CARRIER says
@@ -203,9 +203,5 @@ bool assoc_configured_vm(const struct assoc_table *, struct dp_key, struct vm_ke
 /* The wire of a VM port: where it was seen last, and whether it has carrier there. */
 bool assoc_wire(const struct assoc_table *, struct vm_key, struct vs_key *ret_vs,
                 bool *ret_carrier);
-
-/* For a full download to an RFVS: its ports that are to be without carrier. */
-void assoc_each_carrier_off(const struct assoc_table *, uint64_t vs_id,
-                            void (*fn)(void *aux, struct vs_key), void *aux);
 
 #endif
