@@ -12,27 +12,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
-import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("RF_BUILD", CHECKOUT / "build"))
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+from bed import BUILD, SCHEMA, Tool, wait_for
+
 KEY = "00112233445566778899aabbccddeeff"
-
-
-def wait_for(what, condition, seconds=10):
-    """Polls until condition() is true and returns its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            shown = what() if callable(what) else what
-            raise AssertionError(f"not within {seconds} s: {shown}")
-        time.sleep(0.02)
 
 
 def free_port():
@@ -149,37 +133,11 @@ class Switches:
         shutil.rmtree(self.dir)
 
 
-class Peer:
-    """rfproxy_peer: its lines, and the messages in them."""
+class Peer(Tool):
+    """rfserver and rfvs."""
 
     def __init__(self, directory):
-        self.server = f"ipc://{directory}/server.ipc"
-        self.relay = f"ipc://{directory}/relay.ipc"
-        self.lines = []
-        self.process = subprocess.Popen([BUILD / "tests/rfproxy_peer", self.server,
-                                         self.relay], stdin=subprocess.PIPE, text=True,
-                                        stdout=subprocess.PIPE)
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def say(self, *lines):
-        self.process.stdin.write("".join(line + "\n" for line in lines))
-        self.process.stdin.flush()
-
-    def say_and_wait(self, *lines, seconds=30):
-        n = self.lines.count("sent")
-        self.say(*lines)
-        wait_for("rfproxy to acknowledge", lambda: self.lines.count("sent") > n, seconds)
-
-    def wait_line(self, pattern, seconds=10, since=0):
-        def found():
-            return next((line for line in self.lines[since:] if re.search(pattern, line)),
-                        None)
-        return wait_for(lambda: f"{pattern} in {self.lines[since:][-20:]}", found, seconds)
+        super().__init__(directory, "rfproxy_peer")
 
     def status(self, dpid):
         """The last DP_STATUS of a datapath, as a dictionary."""
@@ -195,14 +153,6 @@ class Peer:
             return all(status.get(key) == str(value) for key, value in wanted.items()) \
                 and status
         return wait_for(lambda: f"{wanted}, have {self.status(dpid)}", ok, seconds)
-
-    def destroy(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 class Bed:

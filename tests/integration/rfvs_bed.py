@@ -18,27 +18,13 @@ import threading
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("RF_BUILD", CHECKOUT / "build"))
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+from bed import BUILD, SCHEMA, Tool, wait_for
+
 KEY = "rfvs test key 16+"  # As octets; the key file has them in hexadecimal.
 VS = 0x7266767300000001
 PORT = 6654
 CLONE_NEWNET = 0x40000000
 PACKET_OUTGOING = 4
-
-
-def wait_for(what, condition, seconds=10):
-    """Polls until condition() is true and returns its value."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            shown = what() if callable(what) else what
-            raise AssertionError(f"not within {seconds} s: {shown}")
-        time.sleep(0.01)
 
 
 def run(*argv, check=True, env=None):
@@ -219,38 +205,13 @@ class Rfvs:
         shutil.rmtree(self.dir)
 
 
-class Peer:
-    """rfvs_peer: its lines, and the messages in them."""
+class Peer(Tool):
+    """rfserver and rfproxy."""
+
+    send = Tool.say_and_wait
 
     def __init__(self, directory):
-        self.server = f"ipc://{directory}/server.ipc"
-        self.relay = f"ipc://{directory}/relay.ipc"
-        self.lines = []
-        self.process = subprocess.Popen(
-            [BUILD / "tests/rfvs_peer", self.server, self.relay, KEY],
-            stdin=subprocess.PIPE, text=True, stdout=subprocess.PIPE)
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def say(self, *lines):
-        self.process.stdin.write("".join(line + "\n" for line in lines))
-        self.process.stdin.flush()
-
-    def send(self, *lines, seconds=10):
-        """Sends records, and waits until rfvs has handled them."""
-        n = self.lines.count("sent")
-        self.say(*lines)
-        wait_for("rfvs to acknowledge", lambda: self.lines.count("sent") > n, seconds)
-
-    def wait_line(self, pattern, seconds=10, since=0):
-        def found():
-            return next((line for line in self.lines[since:] if re.search(pattern, line)),
-                        None)
-        return wait_for(lambda: f"{pattern} in {self.lines[since:][-20:]}", found, seconds)
+        super().__init__(directory, "rfvs_peer", KEY)
 
     def ask(self, command, pattern):
         since = len(self.lines)
@@ -271,14 +232,6 @@ class Peer:
     def wait_status(self, **wanted):
         return wait_for(lambda: f"{wanted}, have {self.status()}",
                         lambda: wanted.items() <= self.status().items())
-
-    def destroy(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 class Bed:
