@@ -77,6 +77,11 @@ void of_actions_set_queue(struct of_actions *list, uint32_t queue_id)
     append(list, OF_A_SET_QUEUE)->queue_id = queue_id;
 }
 
+void of_actions_check_larger(struct of_actions *list, uint16_t length)
+{
+    append(list, OF_A_CHECK_LARGER)->length = length;
+}
+
 /* Comparing. */
 
 static bool action_equal(const struct of_action *a, const struct of_action *b)
@@ -105,6 +110,8 @@ static bool action_equal(const struct of_action *a, const struct of_action *b)
         return a->ethertype == b->ethertype;
     case OF_A_SET_QUEUE:
         return a->queue_id == b->queue_id;
+    case OF_A_CHECK_LARGER:
+        return a->length == b->length;
     case OF_A_UNKNOWN:
         return false;
     }
@@ -143,6 +150,21 @@ static uint8_t *encode_short(uint8_t *p, uint16_t type, uint32_t argument)
     return wire_u32(p, argument);
 }
 
+#define METADATA_HEADER OXM_HEADER(OFPXMC_OPENFLOW_BASIC, OFPXMT_METADATA, 0, 8)
+
+/* 24 octets: the length, the first bit and the field of the result, padding. */
+static uint8_t *encode_check_larger(uint8_t *p, uint16_t length)
+{
+    p = wire_u16(p, OFPAT_EXPERIMENTER);
+    p = wire_u16(p, 24);
+    p = wire_u32(p, NX_EXPERIMENTER);
+    p = wire_u16(p, NXAST_CHECK_PKT_LARGER);
+    p = wire_u16(p, length);
+    p = wire_u16(p, 0);
+    p = wire_u32(p, METADATA_HEADER);
+    return wire_zeros(p, 6);
+}
+
 static uint8_t *encode_action(uint8_t *p, const struct of_action *a)
 {
     switch ((enum of_action_kind)a->kind) {
@@ -174,6 +196,8 @@ static uint8_t *encode_action(uint8_t *p, const struct of_action *a)
         return encode_short(p, OFPAT_POP_VLAN, 0);
     case OF_A_SET_QUEUE:
         return encode_short(p, OFPAT_SET_QUEUE, a->queue_id);
+    case OF_A_CHECK_LARGER:
+        return encode_check_larger(p, a->length);
     case OF_A_UNKNOWN:
         break;
     }
@@ -263,6 +287,23 @@ static enum of_err decode_short(uint16_t type, struct cursor *c, struct of_actio
     return OF_OK;
 }
 
+/* Of experimenters' actions the one that we send. */
+static void decode_experimenter(struct cursor *c, struct of_action *a)
+{
+    uint32_t experimenter, header;
+    uint16_t subtype, bit, length;
+
+    a->kind = OF_A_UNKNOWN;
+    a->type = OFPAT_EXPERIMENTER;
+    if (cursor_u32(c, &experimenter) && experimenter == NX_EXPERIMENTER &&
+        cursor_u16(c, &subtype) && subtype == NXAST_CHECK_PKT_LARGER &&
+        cursor_u16(c, &length) && cursor_u16(c, &bit) && bit == 0 &&
+        cursor_u32(c, &header) && header == METADATA_HEADER && c->n == 6) {
+        a->kind = OF_A_CHECK_LARGER;
+        a->length = length;
+    }
+}
+
 static enum of_err decode_action(uint16_t type, struct cursor *c, struct of_action *a)
 {
     switch (type) {
@@ -281,6 +322,9 @@ static enum of_err decode_action(uint16_t type, struct cursor *c, struct of_acti
     case OFPAT_POP_VLAN:
     case OFPAT_SET_QUEUE:
         return decode_short(type, c, a);
+    case OFPAT_EXPERIMENTER:
+        decode_experimenter(c, a);
+        return OF_OK;
     default:
         a->kind = OF_A_UNKNOWN;
         a->type = type;
@@ -352,6 +396,9 @@ static void print_action(struct buf *b, const struct of_action *a)
         break;
     case OF_A_SET_QUEUE:
         buf_printf(b, "set_queue:%u", a->queue_id);
+        break;
+    case OF_A_CHECK_LARGER:
+        buf_printf(b, "check_pkt_larger(%u)->metadata[0]", a->length);
         break;
     case OF_A_UNKNOWN:
         buf_printf(b, "unknown_action:%u", a->type);

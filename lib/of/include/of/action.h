@@ -25,7 +25,8 @@ enum of_action_kind {
     OF_A_PUSH_VLAN,
     OF_A_POP_VLAN,
     OF_A_SET_QUEUE,
-    OF_A_UNKNOWN, /* Only decoded, never encoded. */
+    OF_A_CHECK_LARGER, /* Of Open vSwitch: see of_actions_check_larger(). */
+    OF_A_UNKNOWN,      /* Only decoded, never encoded. */
 };
 
 struct of_action {
@@ -37,6 +38,7 @@ struct of_action {
         } output;
         uint32_t group_id;
         uint32_t queue_id;
+        uint16_t length;
         struct eth_addr eth;
         uint16_t vlan_vid; /* 0..4095. */
         uint16_t ethertype;
@@ -71,11 +73,14 @@ void of_actions_set_nw_ttl(struct of_actions *, uint8_t ttl);
 void of_actions_push_vlan(struct of_actions *, uint16_t ethertype);
 void of_actions_pop_vlan(struct of_actions *);
 void of_actions_set_queue(struct of_actions *, uint32_t queue_id);
+/* Bit 0 of the metadata becomes 1 if the frame, its Ethernet header included, is longer
+ * than so many octets, otherwise 0. */
+void of_actions_check_larger(struct of_actions *, uint16_t length);
 
 /* False whenever one of the two was truncated or holds an unknown action. */
 bool of_actions_equal(const struct of_actions *, const struct of_actions *);
 
-#define OF_ACTIONS_MAX_LEN (OF_ACTIONS_MAX * 16) /* Encoded. */
+#define OF_ACTIONS_MAX_LEN (OF_ACTIONS_MAX * 24) /* Encoded. */
 
 void of_actions_put(struct buf *, const struct of_actions *);
 /* Decodes all of `c`, which must hold nothing but actions. */

@@ -129,6 +129,10 @@ enum {
  * OpenFlow 1.3, which has no field of its own for it. */
 #define NXM_NX_IP_TTL 29
 
+/* Actions of Nicira's (experimenter 0x2320) that Open vSwitch takes in OpenFlow 1.3. */
+#define NX_EXPERIMENTER 0x00002320u
+#define NXAST_CHECK_PKT_LARGER 49 /* Since 2.12. */
+
 #define OFPVID_PRESENT 0x1000 /* 7.2.3.7: bit of VLAN_VID, "there is a tag". */
 #define OFPMT_OXM 1           /* 7.2.3.1. */
 
