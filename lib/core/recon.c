@@ -44,9 +44,9 @@ static void count(struct recon_counts *c, bool desired, bool present, bool fligh
 void recon_count_fib(struct recon *r, uint32_t slot, int sign)
 {
     const uint32_t *w = ptable_words(r->fib, slot);
-    count(&r->counts[RECON_FIB], w[W_WANT], w[W_HAVE],
-          *ptable_flags(r->fib, slot) & I_FLIGHT, w[W_WANT] == target_base(w[W_HAVE]),
-          sign);
+    const uint16_t flags = *ptable_flags(r->fib, slot);
+    count(&r->counts[RECON_FIB], w[W_WANT], w[W_HAVE], flags & I_FLIGHT,
+          recon_fib_is_settled(w, flags), sign);
 }
 
 static bool object_is_settled(const struct object *o)
@@ -205,14 +205,16 @@ void recon_unuse_group(struct recon *r, uint32_t target)
     }
 }
 
-void recon_set_have(struct recon *r, uint32_t slot, uint32_t target)
+void recon_set_have(struct recon *r, uint32_t slot, uint32_t target, bool stale)
 {
     uint32_t *have = &ptable_words(r->fib, slot)[W_HAVE];
+    uint16_t *flags = ptable_flags(r->fib, slot);
     uint32_t old = *have;
 
     recon_use_group(r, target);
     recon_count_fib(r, slot, -1);
     *have = target;
+    *flags = (uint16_t)((*flags & ~I_STALE) | (stale ? I_STALE : 0));
     recon_count_fib(r, slot, 1);
     recon_unuse_group(r, old);
 }
@@ -225,7 +227,7 @@ void recon_evaluate_fib(struct recon *r, uint32_t slot)
     if (*flags & (I_FLIGHT | I_WAIT)) {
         return;
     }
-    if (w[W_WANT] != target_base(w[W_HAVE])) {
+    if (!recon_fib_is_settled(w, *flags)) {
         if (r->known) {
             ptable_enqueue(r->fib, w[W_WANT] ? LANE_ADD : LANE_DEL, slot);
         }
@@ -313,6 +315,8 @@ bool recon_desire_group(struct recon *r, const struct fib_group *g)
     recon_object_desire(r, o, g->hops, (uint32_t)(g->n_hops * sizeof g->hops[0]),
                         recon_hash_hops(g->n_hops, g->hops));
     recon_shares_follow(r, g->id, o->n_shares, true);
+    o->mtu = g->mtu;
+    recon_mtu_changed(r, o);
     return true;
 }
 

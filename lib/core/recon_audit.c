@@ -80,9 +80,16 @@ void recon_seen_fib(struct recon *r, const struct fib_entry *e)
         target = TARGET_FOREIGN;
     }
     *flags |= I_SEEN;
-    if (!(*flags & I_TOUCHED) && ptable_words(r->fib, slot)[W_HAVE] != target) {
-        r->audit_differences++;
-        recon_set_have(r, slot, target);
+    if (*flags & I_TOUCHED) {
+        return;
+    }
+    const bool stale = recon_mtu_seen(r, target, e->target.mtu);
+    const bool was_stale = *flags & I_STALE;
+    if (ptable_words(r->fib, slot)[W_HAVE] != target || stale != was_stale) {
+        /* A group's MTU that has changed and changed back leaves right ones stale. */
+        r->audit_differences +=
+            !was_stale || ptable_words(r->fib, slot)[W_HAVE] != target;
+        recon_set_have(r, slot, target, stale);
     }
 }
 
@@ -114,11 +121,10 @@ static void finish(struct recon *r, bool judge)
         if (judge && !(*flags & (I_SEEN | I_TOUCHED)) &&
             ptable_words(r->fib, s)[W_HAVE]) {
             r->audit_differences++;
-            recon_set_have(r, s, TARGET_NONE);
+            recon_set_have(r, s, TARGET_NONE, false);
         }
         *flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
-        const uint32_t *w = ptable_words(r->fib, s);
-        if (w[W_WANT] == target_base(w[W_HAVE])) {
+        if (recon_fib_is_settled(ptable_words(r->fib, s), *flags)) {
             recon_evaluate_fib(r, s);
         }
     }
@@ -169,7 +175,7 @@ void recon_disconnected(struct recon *r)
         recon_count_fib(r, s, -1);
         *ptable_flags(r->fib, s) &= I_NAMED;
         recon_count_fib(r, s, 1);
-        recon_set_have(r, s, TARGET_NONE);
+        recon_set_have(r, s, TARGET_NONE, false);
         recon_evaluate_fib(r, s);
     }
     struct object *maps[] = {r->aux, r->groups};

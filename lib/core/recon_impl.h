@@ -23,6 +23,7 @@ enum {
     I_SEEN = 1 << 5,    /* By the audit. */
     I_TOUCHED = 1 << 6, /* In flight at some time during the audit. */
     I_ORPHAN = 1 << 7,  /* FIB entry refused because its group is absent. */
+    I_STALE = 1 << 8,   /* FIB entry installed with another MTU than its group has. */
 };
 
 enum { W_WANT, W_HAVE, N_WORDS };     /* Of a FIB entry: packed targets. */
@@ -47,6 +48,9 @@ struct object {
     uint32_t users; /* Group: FIB entries installed, or not yet confirmed to be gone. */
     uint16_t n_shares; /* Group: the highest number of a share that there is ... */
     uint16_t share;    /* ... and of the one that is being filled. */
+    uint16_t mtu;      /* Group: as desired ... */
+    uint16_t have_mtu; /* ... and of all entries that send to it but stale ones ... */
+    bool mtu_known;    /* ... of which one was seen, or it was desired. */
     uint64_t want;     /* Hash of the value. */
     uint64_t have;     /* Of what is installed, when present. */
     uint8_t *value;    /* When desired. */
@@ -57,10 +61,13 @@ struct object {
     uint8_t key[]; /* Of a group: its id. */
 };
 
+#define MTU_UNKNOWN 0xffff /* No group's. */
+
 /* An operation in flight. */
 struct flight {
     uint64_t ref; /* recon_ref() of the item. */
     uint32_t old; /* FIB: target before; object: enum recon_action. */
+    uint16_t mtu; /* Of the target before; MTU_UNKNOWN when it was stale. */
     uint8_t what;
 };
 
@@ -98,8 +105,9 @@ struct recon {
 
     struct ptable *fib;
     uint32_t share_limit; /* 0: no shares. */
-    uint32_t walk;        /* All up to this slot were looked at ... */
-    bool walking;         /* ... in a pass over the whole table. */
+    bool mtus;
+    uint32_t walk; /* All up to this slot were looked at ... */
+    bool walking;  /* ... in a pass over the whole table. */
     struct object *aux;
     struct object *groups;
     struct object *lanes[N_LANES][N_RANKS];
@@ -156,7 +164,12 @@ bool recon_group_is_usable(const struct object *);
 /* If so, looks for those that were held back. */
 void recon_wake_waiters(struct recon *, struct object *);
 /* Believes that `target` is installed, and counts the users of groups. */
-void recon_set_have(struct recon *, uint32_t slot, uint32_t target);
+void recon_set_have(struct recon *, uint32_t slot, uint32_t target, bool stale);
+/* What is installed is what is wanted. */
+static inline bool recon_fib_is_settled(const uint32_t *words, uint16_t flags)
+{
+    return words[W_WANT] == target_base(words[W_HAVE]) && !(flags & I_STALE);
+}
 void recon_use_group(struct recon *, uint32_t target);
 void recon_unuse_group(struct recon *, uint32_t target);
 /* The flags of the item, or NULL if there is none. */
@@ -184,6 +197,13 @@ bool recon_shares_present(const struct recon *, const struct object *group);
  * share; TARGET_NONE: a share must be handed out first. */
 uint32_t recon_share_choose(struct recon *, struct object *group);
 uint64_t recon_hash_share(uint32_t to);
+
+/* recon_mtu.c */
+/* The group's MTU, or recon_set_mtus(), may have changed. */
+void recon_mtu_changed(struct recon *, struct object *group);
+/* An entry with this target was seen in the switch, with this MTU: is it stale? */
+bool recon_mtu_seen(struct recon *, uint32_t target, uint16_t mtu);
+uint16_t recon_mtu_of(const struct recon *, uint32_t target);
 
 /* recon_fail.c */
 void recon_failure_add(struct recon *, struct failure_key, const char *error,

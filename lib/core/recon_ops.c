@@ -99,16 +99,19 @@ static void hand_out_fib(struct recon *r, uint32_t slot, uint32_t target,
                          struct recon_op *ret)
 {
     uint32_t have = ptable_words(r->fib, slot)[W_HAVE];
+    uint16_t *flags = ptable_flags(r->fib, slot);
     struct flight f = {.ref = slot, .old = have, .what = RECON_FIB};
 
+    f.mtu = *flags & I_STALE ? MTU_UNKNOWN : recon_mtu_of(r, have);
     ret->action = !target ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
     recon_use_group(r, have); /* Until the barrier: the flight's. */
     recon_count_fib(r, slot, -1);
-    take_off(r, ptable_flags(r->fib, slot), f, ret);
+    take_off(r, flags, f, ret);
     recon_count_fib(r, slot, 1);
-    recon_set_have(r, slot, target);
+    recon_set_have(r, slot, target, false);
     ret->fib.prefix = ptable_prefix(r->fib, slot);
     ret->fib.target = target_unpack(target);
+    ret->fib.target.mtu = recon_mtu_of(r, target);
 }
 
 /* The target with which the FIB entry must, and may, be added or modified now.
@@ -116,9 +119,9 @@ static void hand_out_fib(struct recon *r, uint32_t slot, uint32_t target,
 static uint32_t fib_may_add(struct recon *r, uint32_t slot, bool *ret_share)
 {
     const uint32_t *w = ptable_words(r->fib, slot);
+    const uint16_t flags = *ptable_flags(r->fib, slot);
 
-    if (*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT) ||
-        w[W_WANT] == target_base(w[W_HAVE])) {
+    if (flags & (I_FLIGHT | I_WAIT) || recon_fib_is_settled(w, flags)) {
         return TARGET_NONE;
     }
     if (!w[W_WANT]) {
@@ -280,7 +283,7 @@ static void lose_group(struct recon *r, uint32_t id)
     }
 }
 
-static void land_refused_fib(struct recon *r, uint32_t slot, uint32_t old)
+static void land_refused_fib(struct recon *r, uint32_t slot, const struct flight *f)
 {
     uint16_t *flags = ptable_flags(r->fib, slot);
     const uint32_t *w = ptable_words(r->fib, slot);
@@ -290,7 +293,7 @@ static void land_refused_fib(struct recon *r, uint32_t slot, uint32_t old)
         lose_group(r, sent);
     }
     *flags &= (uint16_t)~I_ORPHAN;
-    recon_set_have(r, slot, old);
+    recon_set_have(r, slot, f->old, recon_mtu_of(r, f->old) != f->mtu);
     /* When the group is absent, that is the error to show and to wait for. */
     if (target_is_group(w[W_WANT])) {
         const struct object *o = recon_find_group(r, w[W_WANT]);
@@ -300,8 +303,9 @@ static void land_refused_fib(struct recon *r, uint32_t slot, uint32_t old)
     }
 }
 
-static void land_fib(struct recon *r, uint32_t slot, uint32_t old)
+static void land_fib(struct recon *r, const struct flight *f)
 {
+    const uint32_t slot = (uint32_t)f->ref;
     uint16_t *flags = ptable_flags(r->fib, slot);
     bool refused = *flags & I_REFUSED;
 
@@ -309,12 +313,12 @@ static void land_fib(struct recon *r, uint32_t slot, uint32_t old)
     *flags &= (uint16_t) ~(I_FLIGHT | I_REFUSED);
     recon_count_fib(r, slot, 1);
     if (refused) {
-        land_refused_fib(r, slot, old);
+        land_refused_fib(r, slot, f);
     } else {
         recon_failure_clear(r, RECON_FIB, slot, flags);
     }
     recon_evaluate_fib(r, slot);
-    recon_unuse_group(r, old);
+    recon_unuse_group(r, f->old);
 }
 
 bool recon_barrier_done(struct recon *r, uint32_t xid)
@@ -336,7 +340,7 @@ bool recon_barrier_done(struct recon *r, uint32_t xid)
         r->first_flight = (r->first_flight + 1) & (r->cap_flights - 1);
         r->n_flights--;
         if (f.what == RECON_FIB) {
-            land_fib(r, (uint32_t)f.ref, f.old);
+            land_fib(r, &f);
         } else {
             land_object(r, recon_object(f.ref), (enum recon_action)f.old);
         }

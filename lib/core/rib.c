@@ -152,6 +152,22 @@ void rib_set_backup(struct rib *rib, struct nhset *s, struct nhset_backup backup
     }
 }
 
+/* A packet comes in by some port, and so is no longer than the widest allows. */
+static void find_widest(struct rib *rib)
+{
+    uint32_t widest = 0;
+
+    for (const struct rib_port *p = rib->ports; p; p = p->hh.next) {
+        widest = p->known ? MAX(widest, p->info.mtu) : widest;
+    }
+    for (uint32_t i = 0; i < rib->sets.n_slots && widest != rib->widest; i++) {
+        if (rib->sets.sets[i]) {
+            nhset_mark_dirty(&rib->sets, rib->sets.sets[i]);
+        }
+    }
+    rib->widest = widest;
+}
+
 static void port_tidy(struct rib *rib, struct rib_port *p)
 {
     if (!p->known && !p->mapped) {
@@ -168,10 +184,11 @@ bool rib_port_set(struct rib *rib, const struct vm_port *port)
     struct rib_port *p = get_port(rib, port->vm_port);
     bool changed = !p->known || !eth_equal(p->info.hwaddr, port->hwaddr) ||
                    p->info.admin_up != port->admin_up ||
-                   p->info.carrier != port->carrier;
+                   p->info.carrier != port->carrier || p->info.mtu != port->mtu;
     p->known = p->seen = true;
     p->info = *port;
     if (changed) {
+        find_widest(rib);
         port_changed(rib, p->vm_port);
     }
     return true;
@@ -184,6 +201,7 @@ void rib_port_gone(struct rib *rib, uint32_t vm_port)
     if (p && p->known) {
         p->known = false;
         port_tidy(rib, p);
+        find_widest(rib);
         port_changed(rib, vm_port);
     }
 }

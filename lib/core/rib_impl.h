@@ -110,6 +110,7 @@ struct rib {
     struct rib_port *ports;
     struct rib_port_out *ports_out;
     bool ports_dirty;
+    uint32_t widest; /* MTU of the ports that the client told of. */
     struct rib_addr *addrs;
     struct rib_addr_out *addrs_out;
     struct rib_addr_out *addrs_dirty;

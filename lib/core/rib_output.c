@@ -124,14 +124,29 @@ static bool next_addr_change(struct rib *rib, struct plane_change *ret)
 
 /* Groups. */
 
+/* What leaves by this port, too, must fit.  Whether the port forwards does not matter:
+ * a link that fails must not change the FIB entries of a set. */
+static void narrow_group(const struct rib *rib, const struct rib_port *p,
+                         struct fib_group *g)
+{
+    const uint32_t mtu = p && p->known ? p->info.mtu : 0;
+
+    if (mtu && mtu < rib->widest && mtu <= FIB_MTU_MAX && (!g->mtu || mtu < g->mtu)) {
+        g->mtu = (uint16_t)mtu;
+    }
+}
+
 static void build_group(const struct rib *rib, const struct nhset *s,
                         struct fib_group *ret)
 {
     ret->id = s->group_id;
-    ret->n_hops = 0;
+    ret->n_hops = ret->mtu = 0;
     for (unsigned i = 0; i < s->n_hops; i++) {
         const struct gateway *g = s->gateways[i];
         const struct rib_port *p = rib_find_port(rib, s->keys[i].vm_port);
+        if (g) {
+            narrow_group(rib, p, ret);
+        }
         if (g && g->resolved && port_forwards(p)) {
             struct fib_hop *hop = &ret->hops[ret->n_hops++];
             memset(hop, 0, sizeof *hop); /* The padding too: it is hashed. */
@@ -157,6 +172,7 @@ static void build_backup(const struct rib *rib, const struct nhset *s,
         ret->hops[0].weight = 1;
         ret->hops[0].src = p->info.hwaddr;
         ret->hops[0].dst = s->backup.dst;
+        narrow_group(rib, p, ret);
     }
 }
 
@@ -170,8 +186,9 @@ static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *
         if (s->backup.vm_port) {
             build_backup(rib, s, &ret->group);
         }
-        uint64_t hash = hash_bytes(ret->group.hops,
-                                   ret->group.n_hops * sizeof ret->group.hops[0], 0);
+        uint64_t hash =
+            hash_bytes(ret->group.hops, ret->group.n_hops * sizeof ret->group.hops[0],
+                       ret->group.mtu);
         changed = !s->group_taken || s->taken_hash != hash;
         s->group_taken = true;
         s->taken_hash = hash;
@@ -180,7 +197,7 @@ static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *
         changed = true;
         s->group_taken = false;
         ret->group.id = s->group_id;
-        ret->group.n_hops = 0;
+        ret->group.n_hops = ret->group.mtu = 0;
         ret->remove = true;
     }
     ret->kind = PLANE_GROUP;

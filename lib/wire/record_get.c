@@ -179,7 +179,7 @@ static const char *get_group(struct cursor *c, struct plane_change *change)
     struct fib_group *g = &change->group;
     uint8_t n;
 
-    g->n_hops = 0;
+    g->n_hops = g->mtu = 0;
     if (!cursor_u32(c, &g->id)) {
         return short_error;
     }
@@ -189,7 +189,7 @@ static const char *get_group(struct cursor *c, struct plane_change *change)
     if (change->remove) {
         return NULL;
     }
-    if (!cursor_u8(c, &n)) {
+    if (!cursor_u16(c, &g->mtu) || !cursor_u8(c, &n)) {
         return short_error;
     }
     if (n > VM_MAX_HOPS) {

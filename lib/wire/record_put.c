@@ -90,6 +90,7 @@ static void put_group(struct buf *b, const struct fib_group *g, bool remove)
     if (remove) {
         return;
     }
+    buf_put_u16(b, g->mtu);
     buf_put_u8(b, (uint8_t)g->n_hops);
     for (unsigned i = 0; i < g->n_hops; i++) {
         buf_put_u32(b, g->hops[i].dp_port);

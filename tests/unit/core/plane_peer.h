@@ -78,7 +78,7 @@ peer_transit(struct plane_peer *p, struct eth_addr src, struct eth_addr dst)
 
 static inline bool hops_equal(const struct fib_group *a, const struct fib_group *b)
 {
-    if (a->n_hops != b->n_hops) {
+    if (a->n_hops != b->n_hops || a->mtu != b->mtu) {
         return false;
     }
     for (int i = 0; i < a->n_hops; i++) {

@@ -32,6 +32,7 @@ struct sim_request {
     uint32_t id; /* Serial, xid or chunk. */
     uint32_t item, value;
     uint32_t share; /* Of group `item`, or of that which a FIB entry sends to. */
+    uint16_t mtu;   /* Of a FIB entry. */
 };
 
 struct sim_reply {
@@ -41,11 +42,13 @@ struct sim_reply {
     enum recon_what what;
     uint32_t item, value;
     uint32_t share;
+    uint16_t mtu;
 };
 
 struct sim_switch {
     struct sim_state state;
     uint8_t via[SIM_PREFIXES];                   /* Which share, 0: the group. */
+    uint16_t mtus[SIM_PREFIXES];                 /* That the entries look at. */
     bool shares[SIM_GROUPS + 1][SIM_SHARES + 1]; /* Which there are. */
     bool strict;
     uint32_t refuse; /* One of so many operations; 0 for none. */
@@ -89,9 +92,16 @@ static inline uint32_t sim_target_value(struct fib_target t)
                                    : SIM_GROUPS + 2;
 }
 
+/* Those of three hops and more have one. */
+static inline uint16_t sim_mtu(uint32_t value)
+{
+    return value > 3 ? (uint16_t)(1000 + value) : 0;
+}
+
 static inline struct fib_group sim_group(uint32_t id, uint32_t value)
 {
-    struct fib_group g = {.id = id, .n_hops = (uint16_t)(value - 1)};
+    struct fib_group g = {
+        .id = id, .mtu = sim_mtu(value), .n_hops = (uint16_t)(value - 1)};
     for (uint32_t i = 0; i + 1 < value; i++) {
         g.hops[i] = (struct fib_hop){.dp_port = i + id,
                                      .weight = (uint16_t)(1 + i),
@@ -132,6 +142,7 @@ static inline void sim_send_op(struct sim_switch *sw, const struct recon_op *op)
         r.item = sim_prefix_index(&op->fib.prefix);
         r.value = op->action == RECON_DELETE ? 0 : sim_target_value(op->fib.target);
         r.share = r.value && r.value <= SIM_GROUPS ? op->fib.target.group >> 20 : 0;
+        r.mtu = r.value ? op->fib.target.mtu : 0;
     } else if (op->what == RECON_GROUP && op->group.to) {
         MUST(op->group.to == (op->group.id & RECON_GROUP_MAX) && !op->group.n_hops);
         r.item = op->group.to;
@@ -249,6 +260,7 @@ static inline void sim_do_op(struct sim_switch *sw, struct dice *d,
         MUST(!sw->strict || (r->action == RECON_ADD) == !*entry);
         *entry = r->value;
         sw->via[r->item] = (uint8_t)r->share;
+        sw->mtus[r->item] = r->mtu;
     } else {
         uint8_t *aux = &sw->state.aux[r->item];
         MUST(!sw->strict || (r->action == RECON_ADD) == !*aux);
@@ -263,24 +275,25 @@ static inline void sim_do_dump(struct sim_switch *sw, uint32_t chunk)
     for (uint32_t i = 0; i < SIM_PREFIXES; i++) {
         if (i % SIM_CHUNKS == chunk && s->fib[i]) {
             sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_FIB, i, s->fib[i],
-                                             sw->via[i]});
+                                             sw->via[i], sw->mtus[i]});
         }
     }
     for (uint32_t i = 0; i <= SIM_GROUPS; i++) {
         if (i % SIM_CHUNKS == chunk && s->groups[i]) {
             sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i,
-                                             s->groups[i], 0});
+                                             s->groups[i], 0, 0});
         }
         for (uint32_t n = 1; n <= SIM_SHARES && i % SIM_CHUNKS == chunk; n++) {
             if (sw->shares[i][n]) {
-                sim_reply(sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i, 0, n});
+                sim_reply(sw,
+                          (struct sim_reply){SIM_SEEN, 0, 0, RECON_GROUP, i, 0, n, 0});
             }
         }
     }
     for (uint32_t i = 0; i < SIM_AUX; i++) {
         if (i % SIM_CHUNKS == chunk && s->aux[i]) {
-            sim_reply(sw,
-                      (struct sim_reply){SIM_SEEN, 0, 0, RECON_AUX, i, s->aux[i], 0});
+            sim_reply(
+                sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_AUX, i, s->aux[i], 0, 0});
         }
     }
     if (chunk == SIM_CHUNKS - 1) {

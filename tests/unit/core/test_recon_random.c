@@ -18,6 +18,7 @@ struct world {
     bool syncing, complete;
     bool auditing;
     uint32_t share_limit;
+    bool mtus;
     int64_t now;
     uint32_t next_xid;
 };
@@ -116,7 +117,7 @@ static void wish(struct world *w)
         break;
     case 1:
     case 2:
-        desire_group(w, id, 1 + roll(d, 4));
+        desire_group(w, id, 1 + roll(d, 5));
         break;
     case 3:
         remove_fib(w, i);
@@ -177,6 +178,7 @@ static void handle_seen(struct world *w, const struct sim_reply *r)
         struct fib_entry e = {.prefix = sim_prefix(r->item),
                               .target = sim_target(r->value)};
         e.target.group |= r->share << 20;
+        e.target.mtu = r->mtu;
         recon_seen_fib(w->recon, &e);
     } else if (r->what == RECON_GROUP && r->share) {
         recon_seen_share(w->recon, r->share << 20 | r->item, r->item);
@@ -231,11 +233,12 @@ static void tamper(struct world *w)
     struct sim_state *s = &w->sw->state;
     uint32_t id = 1 + roll(&w->dice, SIM_GROUPS);
 
-    switch (roll(&w->dice, 4)) {
+    switch (roll(&w->dice, 5)) {
     case 0: {
         uint32_t i = roll(&w->dice, SIM_PREFIXES);
         s->fib[i] = roll(&w->dice, 2) * (SIM_GROUPS + 1);
         w->sw->via[i] = 0;
+        w->sw->mtus[i] = 0;
         break;
     }
     case 1:
@@ -252,6 +255,10 @@ static void tamper(struct world *w)
         }
         break;
     }
+    case 3:
+        w->sw->mtus[roll(&w->dice, SIM_PREFIXES)] =
+            (uint16_t)(1004 * roll(&w->dice, 2));
+        break;
     default:
         s->aux[roll(&w->dice, SIM_AUX)] = (uint8_t)roll(&w->dice, 3);
     }
@@ -324,6 +331,17 @@ static void check_shares(const struct world *w)
     }
 }
 
+/* Each entry looks at the MTU of its group. */
+static void check_mtus(const struct world *w)
+{
+    for (int i = 0; i < SIM_PREFIXES; i++) {
+        uint32_t id = w->sw->state.fib[i];
+        if (id && id <= SIM_GROUPS) {
+            MUST(w->sw->mtus[i] == (w->mtus ? sim_mtu(w->sw->state.groups[id]) : 0));
+        }
+    }
+}
+
 static void check_converged(struct world *w)
 {
     uint32_t refuse = w->sw->refuse;
@@ -340,6 +358,7 @@ static void check_converged(struct world *w)
     settle(w);
     MUST(!memcmp(&w->want, &w->sw->state, sizeof w->want));
     check_shares(w);
+    check_mtus(w);
     check_counts(w);
 
     start_audit(w);
@@ -402,6 +421,8 @@ static void run(uint64_t seed, bool strict)
 
     w.share_limit = (uint32_t)(seed % 4); /* 0: none. */
     recon_set_share_limit(w.recon, w.share_limit);
+    w.mtus = seed % 8 != 0;
+    recon_set_mtus(w.recon, w.mtus);
     w.sw->strict = strict;
     w.sw->refuse = strict ? 0 : 4;
     if (!strict) { /* Left over from an earlier run. */
@@ -417,6 +438,10 @@ static void run(uint64_t seed, bool strict)
         step(&w);
         if (!strict && roll(&w.dice, 100) == 0) {
             tamper(&w);
+        }
+        if (roll(&w.dice, 1000) == 0) {
+            w.mtus = !w.mtus;
+            recon_set_mtus(w.recon, w.mtus);
         }
         if (roll(&w.dice, 400) == 0) {
             check_converged(&w);

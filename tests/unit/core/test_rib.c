@@ -105,6 +105,77 @@ START_TEST(changed_neighbour_is_one_group_change_for_ten_thousand_routes)
 }
 END_TEST
 
+static void set_mtu(struct rib *rib, uint32_t vm_port, uint32_t mtu)
+{
+    struct vm_port p = {.vm_port = vm_port,
+                        .hwaddr = MAC((uint8_t)vm_port),
+                        .mtu = mtu,
+                        .admin_up = true,
+                        .carrier = true};
+    ck_assert(rib_port_set(rib, &p));
+}
+
+START_TEST(only_groups_narrower_than_the_widest_port_have_an_mtu)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+
+    set_mtu(rib, 1, 1500);
+    set_mtu(rib, 2, 1500);
+    rib_map_port(rib, 2, 12, PORT_INTERNAL, true);
+    add_route(rib, "192.168.1.0/24", 1, "10.0.0.9");
+    add_route(rib, "192.168.2.0/24", 2, "10.1.0.9");
+    peer_drain(&peer, rib, INT_MAX);
+    struct fib_group *one = peer_group(&peer, group_of(&peer, "192.168.1.0/24"));
+    struct fib_group *two = peer_group(&peer, group_of(&peer, "192.168.2.0/24"));
+    ck_assert_int_eq(one->mtu + two->mtu, 0);
+
+    set_mtu(rib, 2, 1400);
+    peer.n_fib_changes = 0;
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(one->mtu, 0);
+    ck_assert_int_eq(two->mtu, 1400);
+
+    set_mtu(rib, 1, 1300); /* Now the other one is the narrow one. */
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(one->mtu, 1300);
+    ck_assert_int_eq(two->mtu, 0);
+
+    rib_port_gone(rib, 2); /* What is left is all alike. */
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(peer_group(&peer, group_of(&peer, "192.168.1.0/24"))->mtu, 0);
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(a_set_has_the_least_mtu_of_its_hops_and_keeps_it_when_one_fails)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct vm_route r = {
+        .prefix = prefix("192.168.0.0/16"), .kind = VM_ROUTE_UNICAST, .n_hops = 2};
+
+    set_mtu(rib, 1, 1500);
+    set_mtu(rib, 2, 1400);
+    rib_map_port(rib, 2, 12, PORT_INTERNAL, true);
+    add_neigh(rib, 1, "10.0.0.9", 0xb9);
+    add_neigh(rib, 2, "10.1.0.9", 0xb8);
+    r.hops[0] = hop(1, "10.0.0.9");
+    r.hops[1] = hop(2, "10.1.0.9");
+    ck_assert(rib_route_set(rib, &r));
+    peer_drain(&peer, rib, INT_MAX);
+    const struct fib_group *g = peer_group(&peer, group_of(&peer, "192.168.0.0/16"));
+    ck_assert_int_eq(g->n_hops, 2);
+    ck_assert_int_eq(g->mtu, 1400);
+
+    rib_port_link(rib, 2, true);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_int_eq(g->n_hops, 1);
+    ck_assert_int_eq(g->mtu, 1400);
+    rib_destroy(rib);
+}
+END_TEST
+
 START_TEST(lost_hop_of_64_is_one_group_change_for_a_thousand_routes_of_each_family)
 {
     struct plane_peer peer;
@@ -371,6 +442,8 @@ END_TEST
 UNIT_MAIN("core/rib", early_route_waits_and_appears_when_its_port_becomes_active,
           unresolved_gateway_has_an_empty_group_that_the_neighbour_fills,
           changed_neighbour_is_one_group_change_for_ten_thousand_routes,
+          only_groups_narrower_than_the_widest_port_have_an_mtu,
+          a_set_has_the_least_mtu_of_its_hops_and_keeps_it_when_one_fails,
           lost_hop_of_64_is_one_group_change_for_a_thousand_routes_of_each_family,
           host_route_of_the_suite_wins_over_the_neighbour,
           neighbour_outside_its_connected_prefix_has_no_host_entry,

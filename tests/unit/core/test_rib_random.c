@@ -28,6 +28,7 @@ enum { INSIDE = 2, FIRST_INSIDE = 101 };
 struct model_port {
     bool known, known_seen, mapped, active, remote;
     uint8_t mac;
+    uint32_t mtu;
     uint32_t dp_port;
     enum port_class class;
 };
@@ -71,12 +72,32 @@ static bool hidden(const struct ip_addr *a)
     return ip_is_link_local(a) || ip_is_multicast(a) || ip_is_loopback(a);
 }
 
+/* The least MTU of known ports among the hops with a gateway, if that is not the most
+ * that any port has. */
+static uint16_t model_mtu(const struct model *m, const struct vm_hop *hops, int n)
+{
+    uint32_t widest = 0, least = UINT32_MAX;
+
+    for (int i = 1; i <= PORTS; i++) {
+        widest = m->ports[i].known ? MAX(widest, m->ports[i].mtu) : widest;
+    }
+    for (int i = 0; i < n; i++) {
+        const struct model_port *p =
+            hops[i].vm_port <= PORTS ? &m->ports[hops[i].vm_port] : NULL;
+        if (hops[i].gateway.version != IP_NONE && p && p->known && p->mtu) {
+            least = MIN(least, p->mtu);
+        }
+    }
+    return least < widest ? (uint16_t)least : 0;
+}
+
 /* The group of these hops; false: none of them has a gateway on a usable port. */
 static bool model_group(const struct model *m, const struct vm_hop *hops, int n,
                         struct fib_group *ret)
 {
     bool any = false;
 
+    ret->mtu = model_mtu(m, hops, n);
     ret->n_hops = 0;
     for (int i = 0; i < n; i++) {
         if (hops[i].gateway.version != IP_NONE && usable(m, hops[i].vm_port)) {
@@ -330,8 +351,12 @@ static void step_port(struct rib *rib, struct model *m, struct dice *d)
     case 3:
         p->known = p->known_seen = true;
         p->mac = (uint8_t)(1 + roll(d, 3));
-        struct vm_port port = {
-            .vm_port = i, .hwaddr = mac(p->mac), .admin_up = true, .carrier = true};
+        p->mtu = roll(d, 5) ? 1500 : 1400 * roll(d, 2);
+        struct vm_port port = {.vm_port = i,
+                               .hwaddr = mac(p->mac),
+                               .mtu = p->mtu,
+                               .admin_up = true,
+                               .carrier = true};
         MUST(rib_port_set(rib, &port));
         break;
     default:

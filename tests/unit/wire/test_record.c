@@ -139,13 +139,14 @@ START_TEST(plane_changes_survive_the_round_trip)
     round_trip(&r, &d);
     ck_assert(ip_equal(&d.plane.addr.addr, &r.plane.addr.addr));
 
-    r.plane =
-        (struct plane_change){.kind = PLANE_GROUP, .group = {.id = 9, .n_hops = 2}};
+    r.plane = (struct plane_change){.kind = PLANE_GROUP,
+                                    .group = {.id = 9, .mtu = 1400, .n_hops = 2}};
     r.plane.group.hops[0] = (struct fib_hop){1, 1, mac_a, mac_b};
     r.plane.group.hops[1] = (struct fib_hop){2, 9, mac_b, mac_a};
     round_trip(&r, &d);
     ck_assert_uint_eq(d.plane.group.id, 9);
     ck_assert_uint_eq(d.plane.group.n_hops, 2);
+    ck_assert_uint_eq(d.plane.group.mtu, 1400);
     ck_assert_uint_eq(d.plane.group.hops[1].weight, 9);
     ck_assert(eth_equal(d.plane.group.hops[1].dst, mac_a));
 
@@ -241,7 +242,7 @@ START_TEST(values_out_of_range_are_refused_with_a_reason)
         {8, {15, 8, 10, 1, 0, 0, 0, 0}, "group id out of range"},
         {8, {15, 8, 10, 1, 0x80, 0, 0, 0}, "group id out of range"},
         {5, {14, 0, 0, 0, 0}, "group id out of range"},
-        {6, {14, 0, 0, 0, 1, 65}, "number of next hops out of range"},
+        {8, {14, 0, 0, 0, 1, 5, 120, 65}, "number of next hops out of range"},
         {10, {5, 8, 10, 1, 0, 0, 0, 1, 2, 0}, "number of next hops out of range"},
         {10, {5, 8, 10, 1, 0, 0, 0, 1, 2, 65}, "number of next hops out of range"},
         {10, {5, 8, 10, 2, 0, 0, 0, 1, 2, 1}, "number of next hops out of range"},

@@ -58,6 +58,7 @@ enum fib_verdict {
 struct fib_target {
     uint8_t verdict; /* enum fib_verdict. */
     uint32_t group;  /* With FIB_GROUP: 1..0x7fffffff. */
+    uint16_t mtu;    /* Of the group; rfproxy's own, rfserver says it of the group. */
 };
 
 struct fib_entry {
@@ -74,8 +75,13 @@ struct fib_hop {
     struct eth_addr dst; /* MAC of the next hop. */
 };
 
+#define FIB_MTU_MAX 65521 /* With an Ethernet header 16 bits. */
+
 struct fib_group {
     uint32_t id;
+    /* What is longer (the packet alone, in octets) is punted, so that the VM answers
+     * "fragmentation needed" or "packet too big".  0: whatever comes in can leave. */
+    uint16_t mtu;
     uint16_t n_hops;
     struct fib_hop hops[VM_MAX_HOPS];
 };

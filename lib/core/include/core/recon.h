@@ -82,6 +82,11 @@ bool recon_is_complete(const struct recon *); /* A download was completed once. 
 #define RECON_SHARES_MAX 2046
 void recon_set_share_limit(struct recon *, uint32_t limit);
 
+/* MTUs of groups.  It is the FIB entries of a group that look at the length of packets,
+ * so they are handed out with the group's MTU in their target, and again when it
+ * changes.  False, the default, is for switches that cannot: they get no MTU. */
+void recon_set_mtus(struct recon *, bool);
+
 /* Operations. */
 
 enum recon_what { RECON_AUX = 1, RECON_GROUP, RECON_FIB };

@@ -29,6 +29,8 @@
  *    hop without gateway on that port.  Hence a host route of the suite wins, and so
  * does a more specific route or blackhole; but a *connected* host route gives way to
  * the neighbour, or all its packets would be punted for ever.
+ *  - A group whose hops have a smaller MTU than the widest port of the VM has the least
+ *    of these MTUs; where all ports are alike, no group has one.
  *  - Blackhole is dropped; unreachable is punted, so that the VM answers by ICMP.
  *  - Link-local, multicast and loopback prefixes never become FIB entries.
  *  - A port at another datapath of the VM (rib_map_remote()) is as good as one here for
