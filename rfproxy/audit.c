@@ -136,6 +136,7 @@ static void audit_advance(struct datapath *dp)
         struct pipeline_config config = dp->pipeline;
         config.max_meter = audit->max_meter;
         config.local_table = dp->n_tables > PIPELINE_LOCAL;
+        config.lengths = dp->n_tables > PIPELINE_LENGTH;
         if (config.max_meter < PIPE_METER_PORT) {
             config.max_meter = 0;
             log_warn("datapath %s has no meters: floods from hosts reach rfproxy",

@@ -298,6 +298,7 @@ static void packet_in(struct datapath *dp, const struct of_packet_in *pi)
     case PIPE_TTL:
     case PIPE_FIB:
     case PIPE_MISS:
+    case PIPE_LENGTH:
         slowpath_punt(dp, pi, sort);
         break;
     default:

@@ -96,6 +96,7 @@ struct datapath {
     char lost_why[96];
 
     struct pipeline_config pipeline;
+    bool has_mtus; /* Some group has an MTU. */
     struct plane_port_entry *plane_ports;
     struct plane_addr_entry *plane_addrs;
     struct recon *recon;

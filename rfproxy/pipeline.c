@@ -115,7 +115,12 @@ void fib_instructions(const struct pipeline_config *config,
         return;
     }
     of_instructions_init(ret);
-    if (target->verdict == FIB_GROUP) {
+    if (target->verdict == FIB_GROUP && target->mtu) {
+        of_actions_check_larger(of_instructions_apply(ret),
+                                (uint16_t)(target->mtu + ETH_HEADER));
+        of_actions_group(of_instructions_write(ret), PIPELINE_GROUP | target->group);
+        of_instructions_goto(ret, PIPELINE_LENGTH);
+    } else if (target->verdict == FIB_GROUP) {
         of_actions_group(of_instructions_apply(ret), PIPELINE_GROUP | target->group);
     }
 }
@@ -323,6 +328,23 @@ void pipeline_addr(const struct pipeline_config *config, const struct plane_addr
     } else {
         make_punt(&m, PIPELINE_ADMIT, PRIO_LOCAL, PIPE_LOCAL, PIPE_METER_LOCAL, &match);
     }
+}
+
+void pipeline_lengths(const struct pipeline_config *config, pipeline_item_fn *fn,
+                      void *aux)
+{
+    const struct maker m = {config, fn, aux};
+    struct of_match match = {0};
+    struct of_instructions inst;
+
+    if (!config->lengths) {
+        return;
+    }
+    make_drop(&m, PIPELINE_LENGTH, PRIO_MISS, PIPE_LENGTH, &match);
+    of_match_set_metadata(&match, 1, 1);
+    punt_instructions(config, PIPE_METER_PUNT, &inst);
+    inst.present |= OF_I_CLEAR;
+    make_flow(&m, PIPELINE_LENGTH, PRIO_LONG, PIPE_LENGTH, &match, &inst);
 }
 
 void pipeline_transit(const struct pipeline_config *config,

@@ -26,6 +26,7 @@
  *   TTL 1                    -> controller, punt meter: the VM answers.  Needs a field
  *                               that only Open vSwitch has in OpenFlow 1.3
  *   prefix                   -> group, or a share of it (core/recon.h) |
+ *                               the same, by way of table 4 |
  *                               controller, punt meter | dropped
  *   anything else            -> controller, punt meter: the VM answers "no route"
  *
@@ -38,6 +39,18 @@
  *
  *   MACs of VM port and next hop -> the port that leads there
  *   anything else                -> dropped
+ *
+ * Table 4, length, only while some port of the VM has a smaller MTU than others:
+ *
+ *   metadata 1               -> controller, punt meter: the VM answers "too big"
+ *   anything else            -> nothing more is done: it leaves by its group
+ *
+ * A switch cannot fragment, and sends no ICMP; what does not fit out of a port is lost
+ * there without a word.  So FIB entries whose group has an MTU write the group into the
+ * action set, which is done last, have the switch compare the length, and go on to this
+ * table, where the action set of longer packets is cleared.  Only Open vSwitch (2.12)
+ * can compare it; it makes one datapath flow of all that.  Without, packets go to the
+ * group, and the operator is told.
  *
  * A flood of LLDP or ARP from a host is limited by the meter of its own port and so
  * costs nobody else his; that is why probes from edge ports have entries of their own.
@@ -81,6 +94,7 @@ enum pipeline_sort {
     PIPE_LEAK,
     PIPE_INSIDE, /* From an inside port to table 3. */
     PIPE_TRANSIT,
+    PIPE_LENGTH, /* Table 4. */
     PIPE_N_SORTS,
 };
 
@@ -92,7 +106,13 @@ static inline uint64_t pipeline_cookie(enum pipeline_sort sort)
 enum pipeline_sort pipeline_sort_of(uint64_t cookie);
 
 /* Tables and priorities. */
-enum { PIPELINE_ADMIT = 0, PIPELINE_FIB = 1, PIPELINE_LOCAL = 2, PIPELINE_TRANSIT = 3 };
+enum {
+    PIPELINE_ADMIT = 0,
+    PIPELINE_FIB = 1,
+    PIPELINE_LOCAL = 2,
+    PIPELINE_TRANSIT = 3,
+    PIPELINE_LENGTH = 4,
+};
 #define PIPELINE_N_TABLES 2 /* At least. */
 #define PIPELINE_TRANSIT_PRIORITY 0x100
 #define PIPELINE_FIB_PRIORITY 0x100 /* Plus the prefix length. */
@@ -118,6 +138,7 @@ struct pipeline_config {
     bool watch;         /* Buckets of select groups watch their ports: the switch itself
                          * leaves out a hop whose port is down. */
     bool local_table;   /* Has PIPELINE_LOCAL. */
+    bool lengths;       /* Has PIPELINE_LENGTH, and compares the length of packets. */
     uint32_t punt_rate; /* Packets per second of a meter, 1... */
 };
 
@@ -131,6 +152,9 @@ void pipeline_port(const struct pipeline_config *, const struct plane_port *,
                    pipeline_item_fn *, void *aux);
 void pipeline_addr(const struct pipeline_config *, const struct plane_addr *,
                    pipeline_item_fn *, void *aux);
+
+/* The entries of PIPELINE_LENGTH; none without config.lengths. */
+void pipeline_lengths(const struct pipeline_config *, pipeline_item_fn *, void *aux);
 
 void pipeline_transit(const struct pipeline_config *, const struct plane_transit *,
                       pipeline_item_fn *, void *aux);

@@ -24,6 +24,8 @@ struct item_meter {
     uint32_t rate, burst;
 };
 
+#define ETH_HEADER 14 /* Octets before the packet that an MTU speaks of. */
+
 #define ITEM_METER_FLAGS (OFPMF_PKTPS | OFPMF_BURST)
 
 void item_put_flow_key(struct buf *, uint8_t table, uint16_t priority,
@@ -32,7 +34,7 @@ void item_put_flow_value(struct buf *, uint64_t cookie, const struct of_instruct
 void item_put_meter_key(struct buf *, uint32_t id);
 void item_put_meter_value(struct buf *, const struct item_meter *);
 
-/* Ranks: meters, then tables 1 to 3, then what catches packets in table 0, then what
+/* Ranks: meters, then tables 1 to 4, then what catches packets in table 0, then what
  * lets them in.  Found from the key alone. */
 unsigned item_rank(struct recon_blob key);
 
@@ -63,6 +65,8 @@ enum {
 enum { PRIO_TTL = 0x200 };
 /* And in table 2. */
 enum { PRIO_LOCAL_PORT = 0x100 };
+/* And in table 4. */
+enum { PRIO_LONG = 0x100 };
 
 /* What a FIB entry is in the switch. */
 void fib_match(const struct ip_prefix *, struct of_match *ret);

@@ -48,19 +48,36 @@ static bool is_plain(const struct of_flow_stats *fs)
            !fs->inst.apply.truncated && !fs->inst.write.truncated;
 }
 
+/* The group to which a FIB entry may send, with the MTU that it may look at. */
+static struct fib_target group_target(const struct of_instructions *inst)
+{
+    const struct of_action *check = inst->apply.a;
+    const struct of_action *group = check;
+    uint16_t mtu = 0;
+
+    if (!(inst->present & OF_I_APPLY) || inst->apply.n != 1) {
+        return (struct fib_target){0};
+    }
+    if (check->kind == OF_A_CHECK_LARGER && inst->present & OF_I_WRITE &&
+        inst->write.n == 1 && check->length > ETH_HEADER) {
+        mtu = (uint16_t)(check->length - ETH_HEADER);
+        group = inst->write.a;
+    }
+    return group->kind == OF_A_GROUP && group->group_id & PIPELINE_GROUP
+               ? (struct fib_target){.verdict = FIB_GROUP,
+                                     .group = group->group_id & ~PIPELINE_GROUP,
+                                     .mtu = mtu}
+               : (struct fib_target){0};
+}
+
 static struct fib_target fib_target_of(const struct pipeline_config *config,
                                        const struct of_flow_stats *fs)
 {
-    struct fib_target candidates[3] = {{.verdict = FIB_PUNT}, {.verdict = FIB_DROP}};
-    const struct of_actions *apply = &fs->inst.apply;
+    const struct fib_target candidates[] = {
+        {.verdict = FIB_PUNT}, {.verdict = FIB_DROP}, group_target(&fs->inst)};
 
     if (!is_plain(fs) || fs->cookie != pipeline_cookie(PIPE_FIB)) {
         return (struct fib_target){0};
-    }
-    if ((fs->inst.present & OF_I_APPLY) && apply->n == 1 &&
-        apply->a[0].kind == OF_A_GROUP && (apply->a[0].group_id & PIPELINE_GROUP)) {
-        candidates[2].verdict = FIB_GROUP;
-        candidates[2].group = apply->a[0].group_id & ~PIPELINE_GROUP;
     }
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         struct of_instructions inst;

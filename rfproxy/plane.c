@@ -175,6 +175,18 @@ static void apply_addr(struct datapath *dp, const struct plane_addr *addr, bool 
 
 /* Groups. */
 
+/* They stay until the next full download does not need them. */
+static void desire_lengths(struct datapath *dp)
+{
+    struct item_set none = {0}, set = {0};
+
+    if (!dp->has_mtus) {
+        dp->has_mtus = true;
+        pipeline_lengths(&dp->pipeline, item_set_add, &set);
+        item_set_replace(dp->recon, &none, &set);
+    }
+}
+
 static void apply_group(struct datapath *dp, const struct fib_group *group, bool remove)
 {
     if (group->id == 0 || group->id > RECON_GROUP_MAX) {
@@ -185,6 +197,9 @@ static void apply_group(struct datapath *dp, const struct fib_group *group, bool
     } else {
         struct fib_group canonical = *group;
         pipeline_canonical_group(&canonical);
+        if (group->mtu) {
+            desire_lengths(dp);
+        }
         recon_desire_group(dp->recon, &canonical);
     }
 }
@@ -218,8 +233,10 @@ void plane_init(struct datapath *dp)
     dp->pipeline = (struct pipeline_config){.nw_ttl = true,
                                             .watch = true,
                                             .local_table = true,
+                                            .lengths = true,
                                             .punt_rate = dp->proxy->config.punt_rate};
     dp->recon = recon_create(1000, 60000);
+    recon_set_mtus(dp->recon, true);
     desire_fixed(dp, NULL);
 }
 
@@ -246,7 +263,7 @@ void plane_configure(struct datapath *dp, const struct pipeline_config *config)
 
     if (before.max_meter == config->max_meter && before.nw_ttl == config->nw_ttl &&
         before.local_table == config->local_table &&
-        before.punt_rate == config->punt_rate) {
+        before.lengths == config->lengths && before.punt_rate == config->punt_rate) {
         return;
     }
     pipeline_fixed(&before, item_set_add, &a);
@@ -259,8 +276,13 @@ void plane_configure(struct datapath *dp, const struct pipeline_config *config)
         pipeline_addr(&before, &e->addr, item_set_add, &a);
         pipeline_addr(config, &e->addr, item_set_add, &b);
     }
+    if (dp->has_mtus) {
+        pipeline_lengths(&before, item_set_add, &a);
+        pipeline_lengths(config, item_set_add, &b);
+    }
     dp->pipeline = *config;
     item_set_replace(dp->recon, &a, &b);
+    recon_set_mtus(dp->recon, config->lengths);
     sync_kick(dp);
 }
 
@@ -268,6 +290,7 @@ void plane_begin(struct datapath *dp)
 {
     recon_begin(dp->recon);
     desire_fixed(dp, NULL);
+    dp->has_mtus = false;
     for (struct plane_port_entry *e = dp->plane_ports; e; e = e->hh.next) {
         e->stale = true;
     }

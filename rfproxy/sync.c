@@ -29,6 +29,7 @@ struct sent_op {
     enum recon_what what;
     enum recon_action action;
     enum pipeline_sort sort; /* Of an aux item. */
+    bool checks_length;      /* A FIB entry whose group has an MTU. */
     char *aux;               /* What an aux item is, in words. */
     union {
         uint32_t group;
@@ -55,6 +56,7 @@ static void remember(struct sync *sync, const struct recon_op *op)
         sent->group = op->group.id;
     } else {
         sent->prefix = op->fib.prefix;
+        sent->checks_length = op->action != RECON_DELETE && op->fib.target.mtu;
     }
 }
 
@@ -234,6 +236,39 @@ static void give_up_watch(struct datapath *dp)
     }
 }
 
+static void tell_error(struct datapath *dp, const char *what, const char *error)
+{
+    server_send(
+        dp->proxy->server,
+        &(struct msg){.type = MSG_FLOW_ERROR,
+                      .flow_error = {.dp_id = dp->id, .what = what, .error = error}});
+}
+
+/* The entries that were refused are tried again, without. */
+static void give_up_lengths(struct datapath *dp)
+{
+    struct pipeline_config config = dp->pipeline;
+
+    if (!config.lengths) {
+        return; /* Each of them was refused. */
+    }
+    config.lengths = false;
+    log_warn(
+        "datapath %s: cannot tell how long packets are: those that are longer than "
+        "the MTU of the port by which they leave are lost there",
+        dp->name);
+    plane_configure(dp, &config);
+    tell_error(dp, "packets longer than the MTU of their port",
+               "cannot be told: they are lost, and nobody hears of it");
+}
+
+/* What the switch says of an action, or of a table, that it does not have. */
+static bool is_unknown_extension(uint16_t type, uint16_t code)
+{
+    return (type == OFPET_BAD_ACTION && code != OFPBAC_BAD_OUT_GROUP) ||
+           type == OFPET_BAD_INSTRUCTION;
+}
+
 bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
 {
     const struct sent_op *sent = &dp->sync.sent[xid % SYNC_WINDOW];
@@ -254,15 +289,14 @@ bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
     } else if (type == OFPET_GROUP_MOD_FAILED &&
                (code == OFPGMFC_WATCH_UNSUPPORTED || code == OFPGMFC_BAD_WATCH)) {
         give_up_watch(dp);
+    } else if (sent->serial == xid && sent->checks_length &&
+               is_unknown_extension(type, code)) {
+        give_up_lengths(dp);
     } else if (failure == RECON_REFUSED) {
         str_copy(dp->last_error, buf_cstr(&error), sizeof dp->last_error);
         log_warn_limited(&dp->sync.limit, "datapath %s refuses %s: %s", dp->name, what,
                          buf_cstr(&error));
-        server_send(dp->proxy->server,
-                    &(struct msg){.type = MSG_FLOW_ERROR,
-                                  .flow_error = {.dp_id = dp->id,
-                                                 .what = what,
-                                                 .error = buf_cstr(&error)}});
+        tell_error(dp, what, buf_cstr(&error));
     }
     buf_uninit(&error);
     sync_kick(dp);

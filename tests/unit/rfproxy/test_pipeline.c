@@ -11,6 +11,7 @@ static const struct pipeline_config ovs = {.max_meter = 200000,
                                            .nw_ttl = true,
                                            .watch = true,
                                            .local_table = true,
+                                           .lengths = true,
                                            .punt_rate = 500};
 static const struct pipeline_config plain = {.punt_rate = 500};
 
@@ -202,13 +203,13 @@ START_TEST(fib_entries_and_groups_render)
     struct printer printer = {.config = &ovs};
 
     op.fib.prefix = prefix("172.31.2.0/24");
-    op.fib.target = (struct fib_target){FIB_GROUP, 9};
+    op.fib.target = (struct fib_target){.verdict = FIB_GROUP, .group = 9};
     print_op(&ovs, &op, &printer.text);
     op.fib.prefix = prefix("0.0.0.0/0");
-    op.fib.target = (struct fib_target){FIB_PUNT, 0};
+    op.fib.target = (struct fib_target){.verdict = FIB_PUNT, .group = 0};
     print_op(&ovs, &op, &printer.text);
     op.fib.prefix = prefix("2001:db8::/32");
-    op.fib.target = (struct fib_target){FIB_DROP, 0};
+    op.fib.target = (struct fib_target){.verdict = FIB_DROP, .group = 0};
     print_op(&ovs, &op, &printer.text);
     op.action = RECON_DELETE;
     print_op(&ovs, &op, &printer.text);
@@ -225,6 +226,20 @@ START_TEST(fib_entries_and_groups_render)
     op.action = RECON_DELETE;
     print_op(&ovs, &op, &printer.text);
     expect(&printer, "fib");
+}
+END_TEST
+
+START_TEST(longer_packets_than_the_mtu_of_the_group_go_to_the_vm)
+{
+    struct printer printer = {.config = &ovs};
+    struct recon_op op = {.action = RECON_ADD, .what = RECON_FIB, .serial = 7};
+
+    op.fib.prefix = prefix("172.31.2.0/24");
+    op.fib.target = (struct fib_target){.verdict = FIB_GROUP, .group = 9, .mtu = 1400};
+    print_op(&ovs, &op, &printer.text);
+    pipeline_lengths(&ovs, print_item, &printer);
+    pipeline_lengths(&plain, print_item, &printer);
+    expect(&printer, "length");
 }
 END_TEST
 
@@ -305,6 +320,7 @@ static void desire_everything(struct recon *recon)
 
     recon_begin(recon);
     pipeline_fixed(&ovs, desire, recon);
+    pipeline_lengths(&ovs, desire, recon);
     for (uint32_t n = 1; n <= 4; n++) {
         const struct plane_port port = {.dp_port = n,
                                         .class = (enum port_class)(n - 1),
@@ -319,7 +335,8 @@ static void desire_everything(struct recon *recon)
     ck_assert(ip_parse("fe80::1", &addr.addr));
     pipeline_addr(&ovs, &addr, desire, recon);
     for (uint32_t id = 1; id <= 3; id++) {
-        struct fib_group group = {.id = id, .n_hops = (uint16_t)(id - 1)};
+        struct fib_group group = {
+            .id = id, .mtu = id == 2 ? 1400 : 0, .n_hops = (uint16_t)(id - 1)};
         for (unsigned i = 0; i < group.n_hops; i++) {
             group.hops[i] = (struct fib_hop){
                 .dp_port = 9 - i, .weight = 3, .src = {{2}}, .dst = {{2, 1}}};
@@ -359,6 +376,7 @@ static void check_recognized(uint32_t share_limit)
     size_t lens[128], ofs = 0;
 
     recon_set_share_limit(recon, share_limit);
+    recon_set_mtus(recon, true);
     recon_audit_begin(recon);
     recon_audit_end(recon);
     desire_everything(recon);
@@ -464,6 +482,7 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           probing_port_only_admits_and_blocked_port_drops,
           own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,
+          longer_packets_than_the_mtu_of_the_group_go_to_the_vm,
           groups_have_one_canonical_form, what_was_rendered_is_recognized_again,
           shares_of_groups_are_recognized_again,
           foreign_entries_are_passed_over_and_altered_ones_repaired)
