@@ -96,7 +96,8 @@ struct datapath {
     char lost_why[96];
 
     struct pipeline_config pipeline;
-    bool has_mtus; /* Some group has an MTU. */
+    bool has_mtus;   /* Some group has an MTU ... */
+    bool no_lengths; /* ... which cannot be kept, as was told. */
     struct plane_port_entry *plane_ports;
     struct plane_addr_entry *plane_addrs;
     struct recon *recon;

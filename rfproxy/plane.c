@@ -175,6 +175,25 @@ static void apply_addr(struct datapath *dp, const struct plane_addr *addr, bool 
 
 /* Groups. */
 
+static void tell_no_lengths(struct datapath *dp)
+{
+    dp->no_lengths &= !dp->pipeline.lengths;
+    if (!dp->has_mtus || dp->pipeline.lengths || dp->no_lengths) {
+        return;
+    }
+    dp->no_lengths = true;
+    log_warn(
+        "datapath %s: cannot tell how long packets are: those that are longer than "
+        "the MTU of the port by which they leave are lost there",
+        dp->name);
+    server_send(dp->proxy->server,
+                &(struct msg){.type = MSG_FLOW_ERROR,
+                              .flow_error = {.dp_id = dp->id,
+                                             .what = "packets longer than an MTU",
+                                             .error = "cannot be told from others, and "
+                                                      "are lost without an answer"}});
+}
+
 /* They stay until the next full download does not need them. */
 static void desire_lengths(struct datapath *dp)
 {
@@ -184,6 +203,7 @@ static void desire_lengths(struct datapath *dp)
         dp->has_mtus = true;
         pipeline_lengths(&dp->pipeline, item_set_add, &set);
         item_set_replace(dp->recon, &none, &set);
+        tell_no_lengths(dp);
     }
 }
 
@@ -283,6 +303,7 @@ void plane_configure(struct datapath *dp, const struct pipeline_config *config)
     dp->pipeline = *config;
     item_set_replace(dp->recon, &a, &b);
     recon_set_mtus(dp->recon, config->lengths);
+    tell_no_lengths(dp);
     sync_kick(dp);
 }
 

@@ -236,30 +236,13 @@ static void give_up_watch(struct datapath *dp)
     }
 }
 
-static void tell_error(struct datapath *dp, const char *what, const char *error)
-{
-    server_send(
-        dp->proxy->server,
-        &(struct msg){.type = MSG_FLOW_ERROR,
-                      .flow_error = {.dp_id = dp->id, .what = what, .error = error}});
-}
-
 /* The entries that were refused are tried again, without. */
 static void give_up_lengths(struct datapath *dp)
 {
     struct pipeline_config config = dp->pipeline;
 
-    if (!config.lengths) {
-        return; /* Each of them was refused. */
-    }
     config.lengths = false;
-    log_warn(
-        "datapath %s: cannot tell how long packets are: those that are longer than "
-        "the MTU of the port by which they leave are lost there",
-        dp->name);
     plane_configure(dp, &config);
-    tell_error(dp, "packets longer than the MTU of their port",
-               "cannot be told: they are lost, and nobody hears of it");
 }
 
 /* What the switch says of an action, or of a table, that it does not have. */
@@ -296,7 +279,11 @@ bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
         str_copy(dp->last_error, buf_cstr(&error), sizeof dp->last_error);
         log_warn_limited(&dp->sync.limit, "datapath %s refuses %s: %s", dp->name, what,
                          buf_cstr(&error));
-        tell_error(dp, what, buf_cstr(&error));
+        server_send(dp->proxy->server,
+                    &(struct msg){.type = MSG_FLOW_ERROR,
+                                  .flow_error = {.dp_id = dp->id,
+                                                 .what = what,
+                                                 .error = buf_cstr(&error)}});
     }
     buf_uninit(&error);
     sync_kick(dp);

@@ -13,6 +13,7 @@ MULTIPART, MULTIPART_REPLY, BARRIER, BARRIER_REPLY = 18, 19, 20, 21
 METER_MOD = 29
 MP_METERS, MP_METER_FEATURES, MP_PORTS = (9, 10), 11, 13
 NXM_NX_IP_TTL = bytes.fromhex("00013a01")
+CHECK_PKT_LARGER = bytes.fromhex("ffff0018000023200031")
 LLDP_COOKIE = 0x52465f0100000001
 
 
@@ -21,17 +22,19 @@ def message(kind, xid=0, body=b"", version=4):
 
 
 class FakeSwitch:
-    """Connects and answers as a bare switch would: two ports, no meters, no TTL match.
+    """Connects and answers as a bare switch would: two ports, no meters, no TTL match,
+    no actions of Open vSwitch.
 
     Set `answers` to False to have it hang with its connection open.  With an SSLContext
     it speaks TLS; then only its own thread may send."""
 
-    def __init__(self, port, dpid, auxiliary=0, context=None):
+    def __init__(self, port, dpid, auxiliary=0, context=None, tables=2):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
             self.socket = context.wrap_socket(self.socket)
         self.dpid, self.auxiliary, self.answers = dpid, auxiliary, True
+        self.tables = tables
         self.flows = {}
         self.frames = []  # Of packet-outs: (port, frame).
         self.closed = threading.Event()
@@ -66,7 +69,7 @@ class FakeSwitch:
             return
         if kind == FEATURES:
             self.send(message(FEATURES_REPLY, xid, struct.pack(
-                "!QIBBHII", self.dpid, 0, 2, self.auxiliary, 0, 0, 0)))
+                "!QIBBHII", self.dpid, 0, self.tables, self.auxiliary, 0, 0, 0)))
         elif kind == MULTIPART:
             self._multipart(xid, struct.unpack("!H", body[:2])[0], raw)
         elif kind == ECHO:
@@ -103,6 +106,8 @@ class FakeSwitch:
     def _flow_mod(self, xid, raw):
         if NXM_NX_IP_TTL in raw:
             self._error(xid, 4, 6, raw)  # BAD_MATCH/BAD_FIELD
+        elif CHECK_PKT_LARGER in raw:
+            self._error(xid, 2, 2, raw)  # BAD_ACTION/BAD_EXPERIMENTER
         else:
             match_len = (struct.unpack("!H", raw[50:52])[0] + 7) // 8 * 8
             key = raw[24:25] + raw[30:32] + raw[48:48 + match_len]

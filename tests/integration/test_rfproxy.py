@@ -92,6 +92,56 @@ def test_the_tables_of_a_switch_become_what_rfserver_wants(bed):
     assert "meter=17" not in bed.switches.ofctl("dump-meters", "a")
 
 
+NARROW = "1 priority=280,ip,nw_dst=172.31.2.0/24"
+LONG = "4 priority=256,metadata=0x1/0x1"
+
+
+def checked(mtu, group):
+    return (f"check_pkt_larger({mtu + 14})->OXM_OF_METADATA[0],"
+            f"write_actions(group:{0x80000000 + group}),goto_table:4")
+
+
+def narrow(mtu):
+    return f"group {A} 1 mtu={mtu} 2,1,{MAC % 2},02:b0:00:00:00:02"
+
+
+def test_entries_of_a_group_with_an_mtu_punt_what_is_longer(bed):
+    bed.start()
+    bed.connect("a")
+    bed.peer.wait_line("^DP_UP")
+    settle(bed, A, *plane(A))
+    wide = bed.switches.flows("a")
+    assert LONG not in wide
+
+    settle(bed, A, narrow(1400))
+    flows = bed.switches.flows("a")
+    assert flows[NARROW][2] == checked(1400, 1)
+    assert flows[LONG][2] == "meter:1,CONTROLLER:65535,clear_actions"
+    changed = {key for key in flows if key not in wide or flows[key][2] != wide[key][2]}
+    assert changed == {NARROW, "1 priority=288,ipv6,ipv6_dst=2001:db8::/32", LONG,
+                       "4 priority=0"}
+    settle(bed, A, narrow(1300))
+    assert bed.switches.flows("a")[NARROW][2] == checked(1300, 1)
+
+    # What a restarted rfproxy finds is as it must be.
+    before = bed.switches.flows("a")
+    bed.kill()
+    since = len(bed.peer.lines)
+    bed.start()
+    bed.peer.wait_line("^DP_UP", since=since)
+    lines = plane(A)
+    lines[lines.index(next(line for line in lines if line.startswith(f"group {A} 1 ")))] \
+        = narrow(1300)
+    settle(bed, A, *lines)
+    after = bed.switches.flows("a")
+    assert after.keys() == before.keys()
+    assert all(after[key][0] >= before[key][0] for key in before), "installed again"
+
+    settle(bed, A, *plane(A))
+    assert {key: flow[2] for key, flow in bed.switches.flows("a").items()} == \
+        {key: flow[2] for key, flow in wide.items()}
+
+
 def test_a_reconnect_changes_nothing(bed):
     bed.start("--reconnect-grace", "0")
     bed.connect("a")

@@ -123,6 +123,24 @@ def test_unknown_types_and_broken_messages_do_not_end_a_session(bed):
     switch.close()
 
 
+@pytest.mark.parametrize("tables", [2, 8])
+def test_a_switch_that_cannot_tell_lengths_still_routes(bed, tables):
+    switch = FakeSwitch(bed.port, 0x23, tables=tables)
+    bed.peer.wait_line("^DP_UP dp_id=0x0000000000000023")
+    bed.peer.say_and_wait(
+        f"begin {0x23}", f"port {0x23} 1 2 02:a0:00:00:00:01",
+        f"group {0x23} 1 mtu=1400 1,1,02:a0:00:00:00:01,02:b0:00:00:00:01",
+        f"fib {0x23} 10.0.0.0/8 group 1", f"end {0x23}")
+    bed.peer.wait_line("^FLOW_ERROR dp_id=0x0000000000000023 "
+                       'what="packets longer than an MTU"')
+    bed.peer.wait_status(0x23, in_sync="true", failed=0)
+    group = struct.pack("!HHI", 22, 8, 0x80000001)
+    assert sum(group in instructions for instructions in switch.flows.values()) == 1
+    assert not any(key[0] == 4 for key in switch.flows)
+    assert bed.log().count("cannot tell how long packets are") == 1
+    switch.close()
+
+
 def test_a_switch_without_meters_and_ttl_match_still_routes(bed):
     switch = FakeSwitch(bed.port, 0x22)
     bed.wait_log("datapath 0x0000000000000022 has no meters")

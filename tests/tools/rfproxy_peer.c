@@ -9,7 +9,7 @@
  *     begin DP | end DP                     DP 0: of the relay map
  *     [-]port DP PORT CLASS MAC             CLASS as enum port_class
  *     [-]addr DP ADDRESS
- *     [-]group DP ID [PORT,WEIGHT,SRC,DST ...]
+ *     [-]group DP ID [mtu=N] [PORT,WEIGHT,SRC,DST ...]
  *     [-]fib DP PREFIX group ID | punt | drop
  *     bulk DP COUNT GROUP                   COUNT prefixes 10.0.0.0/32, 10.0.0.1/32 ...
  *     [-]map DP PORT VS VSPORT
@@ -143,6 +143,10 @@ static bool plane_command(const char *what, char **words, struct plane_change *r
     if (!strcmp(what, "group")) {
         ret->kind = PLANE_GROUP;
         ret->group.id = (uint32_t)number(words[0]);
+        if (words[1] && !strncmp(words[1], "mtu=", 4)) {
+            ret->group.mtu = (uint16_t)number(words[1] + 4);
+            words++;
+        }
         while (words[1 + ret->group.n_hops]) {
             const char *hop = words[1 + ret->group.n_hops];
             if (!parse_hop(hop, &ret->group.hops[ret->group.n_hops++])) {
