@@ -197,6 +197,9 @@ class Checker:
                     differs(f"{network} is connected, but its flow does {flow.actions}")
             elif flow.group not in groups:
                 differs(f"{network}: its flow does {flow.actions}")
+            elif flow.mtu != self._mtu(node, switch, wanted):
+                differs(f"{network}: lets packets of {flow.mtu or 'any'} octets go, not "
+                        f"of {self._mtu(node, switch, wanted) or 'any'}")
             elif set(groups[flow.group].buckets) != wanted:
                 differs(f"{network}: group {flow.group} has "
                         f"{words(map(hop_of, groups[flow.group].buckets))}, the kernel "
@@ -215,6 +218,13 @@ class Checker:
         out = port if port.switch is switch else switch.towards(port.switch)
         return Bucket(port.mac, kernel.neighbours.get((gateway, interface)), True,
                       str(out.number))
+
+    @staticmethod
+    def _mtu(node, switch, buckets):
+        """What fits out of these ports, if other ports of the node let in more."""
+        macs = {bucket.eth_src for bucket in buckets}
+        mtu = min(port.mtu for port in node.ports if port.mac in macs)
+        return mtu if mtu < node.widest else None
 
     def _neighbour(self, node, switch, network, kernel):
         """The buckets of a host entry, if that is what this is."""

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cli, graphfile, plan, shapes
+from . import cli, graphfile, linkfile, plan, shapes
 from . import lab as labs
 from .labcheck import Checker, as_json, some_of
 from .system import LabError
@@ -31,6 +31,8 @@ def parser():
     up.add_argument("file", metavar="FILE")
     up.add_argument("--routing", choices=plan.PROTOCOLS, default="ospf")
     up.add_argument("--ipv6", action="store_true", help="IPv6 beside IPv4")
+    up.add_argument("--links", metavar="FILE",
+                    help="cost and MTU of single links, CSV: node,node,index,cost,mtu")
     up.add_argument("--light", action="store_true",
                     help="network namespaces in the place of LXC containers")
     up.add_argument("--no-wait", action="store_true",
@@ -54,10 +56,17 @@ def read(arguments):
     """(topology, notes) of what `up` was given."""
     text = arguments.file
     if text.endswith(".json"):
-        return load(text), []
-    graph = shapes.parse(text) if shapes.is_shape(text) else graphfile.load(text)
-    return parse(plan.document(graph, arguments.routing, arguments.ipv6,
-                               arguments.light)), graph.notes
+        topology, notes = load(text), []
+    else:
+        graph = shapes.parse(text) if shapes.is_shape(text) else graphfile.load(text)
+        topology = parse(plan.document(graph, arguments.routing, arguments.ipv6,
+                                       arguments.light))
+        notes = graph.notes
+    if arguments.links:
+        mapping = topology.mapping
+        topology = parse(linkfile.apply(arguments.links, topology))
+        topology.mapping = mapping
+    return topology, notes
 
 
 def require_memory(topology):

@@ -11,7 +11,8 @@ from .system import LabError
 from .topology import RFVS_BRIDGE
 
 SYSCTLS = {"net/ipv4/ip_forward": 1, "net/ipv4/conf/all/rp_filter": 0,
-           "net/ipv4/conf/default/rp_filter": 0, "net/ipv4/icmp_ratelimit": 0,
+           "net/ipv4/conf/default/rp_filter": 0, "net/ipv4/icmp_ratemask": 0,
+           "net/ipv4/icmp_errors_use_inbound_ifaddr": 1,
            "net/ipv4/fib_multipath_hash_policy": 1, "net/ipv4/igmp_max_memberships": 4096}
 SYSCTLS6 = {"net/ipv6/conf/all/forwarding": 1, "net/ipv6/fib_multipath_hash_policy": 1,
             "net/ipv6/icmp/ratelimit": 0}
@@ -53,8 +54,9 @@ class LightContainers(Containers):
         yield (f"link add {node.vm}.0 type veth peer name eth0 address {mac} netns {ns}")
         yield f"link set {node.vm}.0 master {MANAGEMENT_BRIDGE} up"
         for port in node.ports:
-            yield (f"link add {port.rfvs_interface} type veth peer name "
-                   f"{port.vm_interface} address {port.mac} netns {ns}")
+            mtu = f"mtu {port.mtu}"
+            yield (f"link add {port.rfvs_interface} {mtu} type veth peer name "
+                   f"{port.vm_interface} {mtu} address {port.mac} netns {ns}")
             yield f"link set {port.rfvs_interface} arp off up"
 
     def _plug(self, nodes):

@@ -86,7 +86,7 @@ class Containers:
         prefix = f"lxc.net.{port.number}"
         lines = [f"{prefix}.type = veth", f"{prefix}.name = {port.vm_interface}",
                  f"{prefix}.veth.pair = {port.rfvs_interface}",
-                 f"{prefix}.hwaddr = {port.mac}"]
+                 f"{prefix}.hwaddr = {port.mac}", f"{prefix}.mtu = {port.mtu}"]
         if not self.topology.routing:
             lines.append(f"{prefix}.ipv4.address = {port.address}")
         return lines

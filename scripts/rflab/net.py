@@ -97,8 +97,9 @@ class Network:
             self.add_netns(self.node_netns(node), ipv6=self.topology.ipv6)
         lines = ["link set lo up"]
         for link in self.topology.links:
-            lines.append(f"link add {self._end(link.a)} type veth peer name "
-                         f"{self._end(link.b)}")
+            mtu = f"mtu {link.a.mtu}"
+            lines.append(f"link add {self._end(link.a)} {mtu} type veth peer name "
+                         f"{self._end(link.b)} {mtu}")
         for segment in self.topology.segments:
             lines += self._segment(segment)
         for a, b in self.topology.inside:

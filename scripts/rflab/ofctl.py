@@ -5,6 +5,9 @@ import re
 from dataclasses import dataclass
 
 
+ETHERNET_HEADER = 14
+
+
 @dataclass(frozen=True)
 class Flow:
     table: int
@@ -25,8 +28,18 @@ class Flow:
     def group(self):
         """The group that it sends to, or None."""
         for action in self.actions:
-            if action.startswith("group:"):
-                return int(action.removeprefix("group:"))
+            found = re.fullmatch(r"group:(\d+)|write_actions\(group:(\d+)\)", action)
+            if found:
+                return int(found[1] or found[2])
+        return None
+
+    @property
+    def mtu(self):
+        """The longest packet that it lets go that way, or None for any."""
+        for action in self.actions:
+            found = re.match(r"check_pkt_larger\((\d+)\)", action)
+            if found:
+                return int(found[1]) - ETHERNET_HEADER
         return None
 
     @property

@@ -10,7 +10,8 @@ from .system import LabError
 # Sends, or receives, so many bytes over one TCP connection; prints their SHA-256.
 TCP_SERVER = """
 import hashlib, socket, sys
-listener = socket.create_server((sys.argv[1], 5001))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], 5001), family=family)
 print("listening", flush=True)
 peer, _ = listener.accept()
 digest = hashlib.sha256()
@@ -63,14 +64,15 @@ class Probes:
                          "10", target.address.ip).communicate()[0]
         return re.findall(r"^ *\d+ +(\S+)", out, re.MULTILINE)
 
-    def tcp(self, source, target, size=10_000_000):
+    def tcp(self, source, target, size=10_000_000, family=4):
         """Moves `size` bytes; returns (whether they arrived intact, seconds)."""
-        server = self.start(target, *PYTHON, TCP_SERVER, target.address.ip)
+        address = (target.address if family == 4 else target.address6).ip
+        server = self.start(target, *PYTHON, TCP_SERVER, address)
         try:
             if "listening" not in server.stdout.readline():
                 raise LabError("no TCP server: " + server.stderr.read().strip())
             start = time.monotonic()
-            client = self.start(source, *PYTHON, TCP_CLIENT, target.address.ip,
+            client = self.start(source, *PYTHON, TCP_CLIENT, address,
                                  secrets.token_hex(8), size)
             try:
                 out, said = client.communicate(timeout=60)

@@ -41,7 +41,10 @@ def ospf6d(topology, node):
 
 def isisd(topology, node):
     number = f"{node.number:012d}"
+    # isisd leaves out interfaces that its longest LSP does not fit into.
+    narrowest = min(port.mtu for port in topology.ports()) if topology.links else 1500
     lines = ["router isis lab", " lsp-gen-interval 1",
+             *([f" lsp-mtu {narrowest - 3}"] if narrowest < 1500 else []),
              f" net 49.0001.{number[:4]}.{number[4:8]}.{number[8:]}.00",
              " is-type level-2-only", " metric-style wide",
              " spf-delay-ietf init-delay 20 short-delay 100 long-delay 500 holddown 1000 "

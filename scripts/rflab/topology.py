@@ -15,7 +15,8 @@ A topology file is JSON:
                     then name the switch at which they are
     inside          links between the switches of one node: [switch, switch]
     hosts           name, node, address (with /plen), gateway (the container's address)
-    links           ends [node, node], subnet, optional cost (10) and addresses [a, b]
+    links           ends [node, node], subnet, optional cost (10), mtu (1500) and
+                    addresses [a, b]
     segments        what plain switches join: name, bridge (linux or ovs), ends [node, ...],
                     subnet, addresses [...], optional costs [...], subnet6, addresses6
 
@@ -36,6 +37,7 @@ from .system import LabError
 RFVS_DPID = 0x7266767300000000
 RFVS_BRIDGE = "dp0"
 DEFAULT_COST = 10
+DEFAULT_MTU = 1500
 
 
 @dataclass(eq=False)  # One is equal to itself only.
@@ -96,6 +98,7 @@ class Port:
     peer: "Port" = field(default=None, repr=False)  # The other end of an inter-switch link.
     host: "Host" = field(default=None, repr=False)
     address6: ipaddress.IPv6Interface = None
+    mtu: int = DEFAULT_MTU
     segment: "Segment" = field(default=None, repr=False)
 
     @property
@@ -157,6 +160,11 @@ class Node:
 
     def port(self, number):
         return self.ports[number - 1]
+
+    @property
+    def widest(self):
+        """The largest MTU of its ports."""
+        return max((port.mtu for port in self.ports), default=DEFAULT_MTU)
 
 
 @dataclass(eq=False)  # One is equal to itself only.
@@ -398,6 +406,7 @@ def _build(document):
             a.address6, b.address6 = (ipaddress.IPv6Interface((address, plen))
                                       for address in l["addresses6"])
         a.peer, b.peer = b, a
+        a.mtu = b.mtu = int(l.get("mtu", DEFAULT_MTU))
         ends = frozenset(l["ends"])
         parallel[ends] = parallel.get(ends, 0) + 1
         links.append(Link(a, b, parallel[ends]))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rflab import graphfile, labcheck, oracle, plan, shapes, suite, topology, trace
+from rflab import graphfile, labcheck, linkfile, oracle, plan, shapes, suite, topology, trace
 from rflab.system import CHECKOUT, LabError
 
 ZOO = """# A comment
@@ -357,3 +357,64 @@ def test_suite_has_broadcast_interfaces_on_segments_and_the_mapping_names_mixed_
     assert rows[0].endswith(",class") and rows[1].endswith(",1,")
     assert rows[2] == "020000010000,2,0,1,2,external"
     assert not any(row.startswith("020000030000") for row in rows)  # No switch, no row.
+
+
+# ---- settings of links ----
+
+def settle(text, what="ring:3", **options):
+    base = topology.parse(plan.document(shapes.parse(what), **options))
+    return linkfile.settle(text, base)
+
+
+def test_settings_of_links_change_what_they_name_and_nothing_else():
+    document, faults = settle("# of a ring\nnode,node,index,cost,mtu\n\n"
+                              "n2,n1,,50,     # either way round\nr2,rfvm3,1,,1400\n")
+    assert not faults
+    assert [(link["cost"], link.get("mtu")) for link in document["links"]] == \
+        [(50, None), (10, 1400), (10, None)]
+    lab = topology.parse(document)
+    assert [port.mtu for port in lab.node("n2").ports] == [1500, 1500, 1400]
+    assert lab.node("n2").widest == 1500
+    # The oracle takes the way round.
+    network = lab.hosts[0].address.network
+    assert {interface for _, interface in oracle.routes(lab)["n2"][network]} == {"eth3"}
+
+
+def test_one_of_parallel_links_or_all_of_them(tmp_path):
+    graph = load(tmp_path, "graph [ node [ id 0 ] node [ id 1 ] "
+                 "edge [ source 0 target 1 ] edge [ source 1 target 0 ] ]")
+    base = topology.parse(plan.document(graph))
+    document, faults = linkfile.settle("node,node,index,mtu\nn1,n2,,9000\nn1,n2,2,1280\n",
+                                       base)
+    assert not faults
+    assert [link["mtu"] for link in document["links"]] == [9000, 1280]
+
+
+@pytest.mark.parametrize("text,fault", [
+    ("", "1:1: a first line was expected: node,node,index,cost,mtu"),
+    ("n1,n2,7\n", "1:1: the first line names the columns"),
+    ("node,node,colour\n", "1:11: column colour is unknown, or there twice"),
+    ("node,node,cost,cost\n", "1:16: column cost is unknown, or there twice"),
+    ("node,node,cost\nn1,n2\n", "2:4: 2 fields where the first line has 3"),
+    ("node,node,cost\nn1,n2,3,4\n", "2:9: 4 fields where the first line has 3"),
+    ("node,node,cost\nn1, n9,3\n", '2:5: there is no node "n9"'),
+    ("node,node,cost\nn1,n2,0\n", "2:7: cost 0 is none of 1..65535"),
+    ("node,node,mtu\nn1,n2,big\n", "2:7: mtu big is none of 576..9000"),
+    ("node,node,index,cost\nn1,n2,2,5\n", "2:7: there is no link n1-n2 number 2"),
+    ("node,node,cost\nn1,n1,5\n", "2:4: there is no link n1-n1")])
+def test_faults_in_settings_of_links_have_a_place(text, fault):
+    _, faults = settle(text)
+    assert any(f"{line}:{column}: {what}".startswith(fault)
+               for line, column, what in faults), faults
+
+
+def test_all_faults_are_told_at_once_with_the_file(tmp_path):
+    path = tmp_path / "links.csv"
+    path.write_text("node,node,cost,mtu\nn1,n2,0,1279\nn1,n7,1,1500\n")
+    base = topology.parse(plan.document(shapes.parse("ring:3"), ipv6=True))
+    with pytest.raises(LabError) as error:
+        linkfile.apply(path, base)
+    assert str(error.value).splitlines() == [
+        f"{path}:2:7: cost 0 is none of 1..65535",
+        f"{path}:2:9: mtu 1279 is none of 1280..9000",
+        f'{path}:3:4: there is no node "n7"']

@@ -1,0 +1,195 @@
+"""What routers themselves answer, near and far, in both families: their own addresses,
+ICMP errors, and path MTU over a link that is narrower than others.
+
+Four routers in a row with loopbacks; 1400 octets fit through the link in the middle."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from rflab import linkfile, plan, shapes, topology
+from rflab.labcheck import Checker
+from rflab.probe import Probes
+from rflab.system import wait_for
+
+MTU = 1400
+HEADERS = {4: 28, 6: 48}  # IP and ICMP, of a ping.
+NOBODY = {4: "192.168.99.1", 6: "2001:db8::1"}
+FAMILIES = pytest.mark.parametrize("family", [4, 6])
+# A service on a router: says who asked.
+SERVICE = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], 2222), family=family)
+print("listening", flush=True)
+peer, address = listener.accept()
+peer.sendall(address[0].encode())
+"""
+ASK = """
+import socket, sys
+print(socket.create_connection((sys.argv[1], 2222), timeout=5).recv(100).decode())
+"""
+PYTHON = ("/usr/bin/python3", "-I", "-c")
+
+
+@pytest.fixture(scope="module")
+def row(lab_of_module, tmp_path_factory):
+    plain = topology.parse(plan.document(shapes.parse("line:4"), "ibgp", ipv6=True,
+                                         light=True))
+    path = tmp_path_factory.mktemp("links") / "links.csv"
+    path.write_text(f"node,node,mtu\nn2,n3,{MTU}\n")
+    return lab_of_module(topology.parse(linkfile.apply(path, plain)))
+
+
+@pytest.fixture
+def hosts(row):
+    """Without what their kernels have learned of paths."""
+    for host in row.topology.hosts:
+        for family in ("-4", "-6"):
+            in_host(row, host, "ip", family, "route", "flush", "cache")
+    return row.topology.hosts
+
+
+def in_host(lab, host, *argv, check=True):
+    return lab.instance.run(*argv, netns=lab.network.host_netns(host), check=check).stdout
+
+
+def ping(lab, source, target, *options):
+    return in_host(lab, source, "ping", "-n", "-c", "1", "-W", "3", *options, str(target),
+                   check=False)
+
+
+def address(host, family):
+    return (host.address if family == 4 else host.address6).ip
+
+
+def entered(lab, n, family):
+    """The address at which router N is entered by what comes from h1."""
+    node = lab.topology.nodes[n - 1]
+    port = next(p for p in node.ports if (p.peer.node.number == n - 1 if p.peer else n == 1))
+    return str((port.address if family == 4 else port.address6).ip)
+
+
+def test_all_checks_hold_with_a_narrow_link(row):
+    for check in Checker(row).checks():
+        result = Checker(row).run(*check)
+        assert result.passed, result
+
+
+def test_routers_answer_at_each_of_their_addresses_to_each_host(row, hosts):
+    own = [a for node in row.topology.nodes for a in node.loopbacks] + [
+        a.ip for port in row.topology.ports() for a in port.addresses]
+    assert len(own) == 2 * (4 + 4 + 6)
+    started = [(host.name, a, Probes(row).start(host, "ping", "-n", "-c", "1", "-W", "3", a))
+               for host in hosts for a in own]
+    lost = []
+    for name, target, process in started:
+        process.communicate()
+        lost += [f"{name} -> {target}"] if process.returncode else []
+    assert not lost
+
+
+@FAMILIES
+@pytest.mark.parametrize("n", [1, 4])
+def test_tcp_services_of_routers_are_reached(row, hosts, family, n):
+    node, host = row.topology.nodes[n - 1], hosts[0]
+    loopback = next(a for a in node.loopbacks if a.version == family)
+    server = subprocess.Popen(
+        [str(word) for word in row.containers.command(node, *PYTHON, SERVICE, loopback)],
+        env=row.instance.environment(), text=True, stdout=subprocess.PIPE)
+    try:
+        assert "listening" in server.stdout.readline()
+        said = in_host(row, host, *PYTHON, ASK, loopback)
+        assert said.strip() == str(address(host, family))
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@FAMILIES
+def test_traceroute_names_each_hop(row, hosts, family):
+    out = in_host(row, hosts[0], "traceroute", f"-{family}", "-n", "-I", "-q", "1", "-w",
+                  "3", address(hosts[3], family))
+    hops = re.findall(r"^ *\d+ +(\S+)", out, re.MULTILINE)
+    assert hops == [entered(row, n, family) for n in (1, 2, 3, 4)] + [
+        str(address(hosts[3], family))]
+
+
+@FAMILIES
+def test_a_prefix_that_nobody_has_is_unreachable_says_the_first_router(row, hosts, family):
+    out = ping(row, hosts[0], NOBODY[family])
+    assert f"From {entered(row, 1, family)} " in out
+    assert {4: "Net Unreachable", 6: "No route"}[family] in out
+
+
+@FAMILIES
+def test_a_host_that_is_not_there_is_unreachable_says_the_last_router(row, hosts, family):
+    absent = address(hosts[3], family) + 1
+    out = ping(row, hosts[0], absent, "-W", "6")
+    assert f"From {entered(row, 4, family)} " in out
+    assert {4: "Host Unreachable", 6: "Address unreachable"}[family] in out
+
+
+@FAMILIES
+def test_what_does_not_fit_is_answered_by_the_router_before_the_link(row, hosts, family):
+    target = address(hosts[3], family)
+    fits = MTU - HEADERS[family]
+    assert "1 received" in ping(row, hosts[0], target, "-M", "do", "-s", str(fits))
+    out = ping(row, hosts[0], target, "-M", "do", "-s", str(fits + 1))
+    assert f"From {entered(row, 2, family)} " in out
+    assert re.search({4: r"Frag needed .*mtu = 1400", 6: r"too big: mtu=1400"}[family], out)
+    assert f"mtu {MTU}" in in_host(row, hosts[0], "ip", "route", "get", str(target))
+    # From the other side it is the router there.
+    out = ping(row, hosts[3], address(hosts[0], family), "-M", "do", "-s", str(fits + 1))
+    port = next(p for p in row.topology.nodes[2].ports
+                if p.peer and p.peer.node.number == 4)
+    assert f"From {(port.address if family == 4 else port.address6).ip} " in out
+
+
+@pytest.mark.skipif(not shutil.which("tracepath"), reason="tracepath is not installed")
+@FAMILIES
+def test_tracepath_finds_the_mtu_of_the_path(row, hosts, family):
+    out = in_host(row, hosts[0], "tracepath", f"-{family}", "-n",
+                  address(hosts[3], family))
+    assert f"Resume: pmtu {MTU} hops 5" in out
+
+
+def test_what_may_be_fragmented_arrives_in_pieces(row, hosts):
+    out = ping(row, hosts[0], hosts[3].address.ip, "-M", "dont", "-s", "1472")
+    assert "1 received" in out
+
+
+@FAMILIES
+def test_tcp_finds_its_segment_size(row, hosts, family):
+    intact, seconds = Probes(row).tcp(hosts[0], hosts[3], family=family)
+    assert intact
+    assert f"mtu {MTU}" in in_host(row, hosts[0], "ip", "route", "get",
+                                   str(address(hosts[3], family)))
+    assert seconds < 20
+
+
+def limits(checker, node):
+    return {flow.mtu for flow in checker.tables(node.switches[0])[0]} - {None}
+
+
+def test_a_link_that_becomes_as_wide_as_others_needs_no_check(row, hosts):
+    checker = Checker(row)
+    nodes = row.topology.nodes[1:3]
+    link = row.topology.link("n2-n3")
+    answer = {1500: "1 received", MTU: "mtu"}
+    assert [limits(checker, node) for node in nodes] == [{MTU}, {MTU}]
+    for mtu in (1500, MTU):
+        for port in (link.a, link.b):
+            row.instance.run("ip", "link", "set", port.name, "mtu", mtu,
+                             netns=row.instance.netns)
+            row.containers.run(port.node, "ip", "link", "set", port.vm_interface, "mtu",
+                               mtu)
+        wanted = {MTU} if mtu == MTU else set()
+        wait_for("the switches to follow", lambda: (
+            [limits(checker, node) for node in nodes] == [wanted, wanted],
+            str([limits(checker, node) for node in nodes])), 5)
+        for family in (4, 6):  # OSPF has begun anew with its neighbour.
+            wait_for("the answer", lambda: (
+                answer[mtu] in ping(row, hosts[1], address(hosts[2], family), "-M", "do",
+                                    "-s", str(1500 - HEADERS[family])), ""), 15)
