@@ -6,15 +6,16 @@ import sys
 import time
 
 from . import lab as labs
+from .labcheck import Checker, some_of
 from .store import mongosh
 from .system import CHECKOUT, LabError, plural
 from .topology import load
-from .verify import Verifier
+from .verify import Failed, Verifier
 
 DEFAULT_RUN = "/run/routeflow-demo"
 READY_SECONDS = 60
 
-USAGE = """scripts/demo [up|check|status|down] [--rftest1]
+USAGE = """scripts/demo [up|check|status|down] [--rftest1] [--ipv6]
        scripts/demo exec NAME COMMAND...   in a host or a container: exec rfvmA vtysh
        scripts/demo rfctl ARGUMENT...      scripts/demo rfctl show status
        scripts/demo link A-D down|up       pulls a cable, or puts it back"""
@@ -44,8 +45,8 @@ class Progress:
         return time.monotonic() - self.start
 
 
-def up(run_dir, name):
-    topology = load(CHECKOUT / "config" / f"{name}.json")
+def up(run_dir, name, ipv6=False):
+    topology = load(CHECKOUT / "config" / f"{name}.json", ipv6)
     labs.lock(run_dir)
     progress = Progress()
     say(f"{topology.name}: {topology.about}")
@@ -75,8 +76,27 @@ def routing_phases(verifier):
     if verifier.topology.routing:
         checks.append(("OSPF, routes", verifier.kernel_equals_reference))
     checks.append(("all hosts reach each other", verifier.reached))
+    if verifier.topology.ipv6:
+        checks += [(f"both families: {what}", check)
+                   for what, check in both_families(verifier.lab)]
     return [(what, lambda check=check: wait_until(verifier, check))
             for what, check in checks]
+
+
+def both_families(lab):
+    """(what, check) of scripts/lab, which look at IPv4 and IPv6 alike."""
+    checker = Checker(lab)
+
+    def of(function):
+        def check():
+            words, differences = function()
+            if differences:
+                raise Failed(some_of(differences))
+            return words
+        return check
+
+    return [("kernel routes", of(checker.kernels)), ("flows", of(checker.switches)),
+            ("pings", of(checker.pings)), ("every pair traced", of(checker.traces))]
 
 
 def wait_until(verifier, check):
@@ -157,7 +177,11 @@ def check(run_dir):
             failed.append(row)
         say(f"{'PASS' if row.passed else 'FAIL'}  {row.what:<41}  {row.measured}")
 
-    Verifier(lab).all(report)
+    verifier = Verifier(lab)
+    verifier.all(report)
+    if lab.topology.ipv6:
+        for what, function in both_families(lab):
+            report(verifier.row(f"8 both families: {what}", function, 15))
     say(f"{'FAIL' if failed else 'PASS'}: {lab.topology.name}"
         + (f", {plural(len(failed), 'check')} failed" if failed else ", all checks"))
     return 1 if failed else 0
@@ -217,13 +241,16 @@ def set_link(run_dir, name, state):
 
 def main(arguments):
     words = list(arguments)
-    topology = "rftest2"
-    if "--rftest1" in words[:2]:
-        words.remove("--rftest1")
-        topology = "rftest1"
+    options = {"--rftest1": False, "--ipv6": False}
+    for option in options:
+        if option in words[:3] and words[:1] != ["exec"]:
+            words.remove(option)
+            options[option] = True
+    topology = "rftest1" if options["--rftest1"] else "rftest2"
     command, rest = (words or ["up"])[0], words[1:]
     run_dir = os.environ.get("RF_RUN", DEFAULT_RUN)
-    functions = {"up": lambda: up(run_dir, topology), "check": lambda: check(run_dir),
+    functions = {"up": lambda: up(run_dir, topology, options["--ipv6"]),
+                 "check": lambda: check(run_dir),
                  "status": lambda: status(run_dir), "down": lambda: down(run_dir),
                  "exec": lambda: execute(run_dir, rest[0], rest[1:] or ["bash"]),
                  "rfctl": lambda: rfctl(run_dir, rest),

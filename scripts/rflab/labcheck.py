@@ -252,7 +252,7 @@ class Checker:
 
     def joined(self, a, b):
         """Whether a packet from a to b must arrive; None if some do and some do not."""
-        if self.topology.routing["protocol"] == "static" and self.down:
+        if (self.topology.routing or {}).get("protocol") == "static" and self.down:
             return oracle.arrives(self.topology, self.wanted, a.port.node,
                                   b.address.network)
         return self.part[a.port.node.name] == self.part[b.port.node.name]

@@ -56,7 +56,7 @@ def read(arguments):
     """(topology, notes) of what `up` was given."""
     text = arguments.file
     if text.endswith(".json"):
-        topology, notes = load(text), []
+        topology, notes = load(text, arguments.ipv6), []
     else:
         graph = shapes.parse(text) if shapes.is_shape(text) else graphfile.load(text)
         topology = parse(plan.document(graph, arguments.routing, arguments.ipv6,

@@ -66,8 +66,9 @@ class LightContainers(Containers):
     def _prepare(self, node):
         lines = ["link set lo up", *self._management(node)]
         if not self.topology.routing:
-            lines += [f"addr add {port.address} dev {port.vm_interface}"
-                      for port in node.ports]
+            lines += [f"addr add {address} dev {port.vm_interface}"
+                      + (" nodad" if address.version == 6 else "")
+                      for port in node.ports for address in port.addresses]
         self.network.batch(self.netns(node), lines)
         values = {**SYSCTLS, **(SYSCTLS6 if self.topology.ipv6 else {})}
         script = [f"echo {value} >/proc/sys/{name}" for name, value in values.items()]

@@ -88,7 +88,7 @@ class Containers:
                  f"{prefix}.veth.pair = {port.rfvs_interface}",
                  f"{prefix}.hwaddr = {port.mac}", f"{prefix}.mtu = {port.mtu}"]
         if not self.topology.routing:
-            lines.append(f"{prefix}.ipv4.address = {port.address}")
+            lines += [f"{prefix}.ipv{a.version}.address = {a}" for a in port.addresses]
         return lines
 
     def config(self, node):

@@ -341,12 +341,16 @@ def parse(document):
     return topology
 
 
-def load(path):
-    """Reads a topology file; LabError names what is wrong with it."""
+def load(path, ipv6=False):
+    """Reads a topology file; LabError names what is wrong with it.
+
+    With ipv6, what has no IPv6 addresses gets some."""
     path = Path(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         topology = parse(document)
+        if ipv6 and not topology.ipv6:
+            topology = parse(_with_ipv6(document, topology))
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}")
     except ValueError as error:
@@ -356,6 +360,30 @@ def load(path):
     if document.get("mapping"):
         topology.mapping = path.parent / document["mapping"]
     return topology
+
+
+def _with_ipv6(document, topology):
+    """172.31.2.100/24 is fd00:172:31:2::100/64 as well: read in decimal."""
+    networks = {}
+
+    def also(interface):
+        octets = str(interface.ip).split(".")
+        first = str(interface.network.network_address).split(".")
+        prefix = "fd00:" + ":".join(first[:3])
+        if networks.setdefault(prefix, interface.network) != interface.network:
+            raise ValueError(f"{interface.network} and {networks[prefix]} would be one "
+                             "IPv6 network: give addresses of your own")
+        return f"{ipaddress.IPv6Address(f'{prefix}::{octets[3]}')}/64"
+
+    hosts = [h | {"address6": also(host.address),
+                  "gateway6": also(host.port.address).partition("/")[0]}
+             for h, host in zip(document["hosts"], topology.hosts)]
+    links = []
+    for l, link in zip(document["links"], topology.links):
+        ends = [also(port.address) for port in (link.a, link.b)]
+        links.append(l | {"subnet6": str(ipaddress.IPv6Interface(ends[0]).network),
+                          "addresses6": [end.partition("/")[0] for end in ends]})
+    return document | {"ipv6": True, "hosts": hosts, "links": links}
 
 
 def _build(document):

@@ -216,7 +216,7 @@ class Verifier:
         for flow in flows:
             if flow.outputs:
                 raise Failed(f"{node.name}: {flow.match} outputs without a group")
-            if flow.network is None:
+            if flow.network is None or flow.network.version == 6:
                 continue
             if priorities.setdefault(flow.network.prefixlen, flow.priority) \
                     != flow.priority:

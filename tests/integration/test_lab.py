@@ -55,6 +55,14 @@ def test_disconnected_parts_route_inside_themselves_only(lab_of, tmp_path):
                                                   light=True))))
 
 
+@pytest.mark.parametrize("name", ["rftest1", "rftest2"])
+def test_the_classic_networks_route_both_families(lab_of, name):
+    lab = lab_of(topology.load(CHECKOUT / "config" / f"{name}.json", ipv6=True))
+    check_all(lab)
+    if lab.topology.links:
+        check_with_a_link_down_and_up_again(lab)
+
+
 # Larger.
 
 @full

@@ -1,5 +1,6 @@
 """The parts of scripts/rflab that need no network: what they read and compute."""
 
+import json
 import sqlite3
 import struct
 
@@ -36,6 +37,26 @@ def test_classic_addresses_are_those_its_users_know(classic):
         "rfvmB": ["172.31.2.1/24", "10.0.0.2/24", "40.0.0.2/24"],
         "rfvmC": ["172.31.3.1/24", "20.0.0.3/24", "30.0.0.3/24"],
         "rfvmD": ["172.31.4.1/24", "40.0.0.4/24", "20.0.0.4/24", "50.0.0.4/24"]}
+
+
+def test_classic_networks_have_ipv6_addresses_like_those_of_ipv4():
+    lab = load(CHECKOUT / "config" / "rftest2.json", ipv6=True)
+    assert lab.ipv6 and load(CHECKOUT / "config" / "rftest2.json").ipv6 is False
+    assert [str(port.address6) for port in lab.nodes[1].ports] == [
+        "fd00:172:31:2::1/64", "fd00:10::2/64",
+        "fd00:40::2/64"]
+    host = lab.hosts[1]
+    assert (str(host.address6), str(host.gateway6)) == (
+        "fd00:172:31:2::100/64", "fd00:172:31:2::1")
+
+
+def test_networks_that_would_have_the_same_ipv6_addresses_are_refused(tmp_path):
+    path = tmp_path / "narrow.json"
+    path.write_text(json.dumps(document(links=[
+        {"ends": ["A", "B"], "subnet": "10.0.0.0/30", "addresses": ["10.0.0.1", "10.0.0.2"]},
+        {"ends": ["A", "B"], "subnet": "10.0.0.4/30", "addresses": ["10.0.0.5", "10.0.0.6"]}])))
+    with pytest.raises(LabError, match="10.0.0.4/30 and 10.0.0.0/30 would be one IPv6"):
+        load(path, ipv6=True)
 
 
 def test_classic_interfaces_have_the_classic_mac_addresses():
