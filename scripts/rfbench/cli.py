@@ -6,7 +6,7 @@ import time
 
 from rflab.system import LabError
 
-from . import document, ending, failover, kernel, latency, punt, scale, zebra
+from . import document, ending, failover, kernel, latency, planes, punt, scale, zebra
 from .results import HEADER, Results
 
 BENCHES = {
@@ -23,6 +23,7 @@ BENCHES = {
     "single-zebra": zebra.single,
     "failover": failover.failover,
     "punt": punt.punt,
+    "planes": planes.planes,
     "scale": scale.scale,
 }
 

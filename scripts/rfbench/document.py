@@ -46,6 +46,12 @@ ABOUT = {
                 "silent cut drops all frames of the link, and no port is down.",
     "punt": "ICMP echo of the gateway, and frames to and from the container, through both "
             "switches, rfproxy and rfvs; hellos are echoes each 10 ms, both ways.",
+    "planes": "A ring of 8 with OSPF, closed and as pass-through (`plane = passthrough`): from "
+              "started containers until all kernels have all routes; frames on all links but "
+              "LLDP, and what switches and rfproxy send each other of the routers' own frames, "
+              "until then and until hosts reach each other, while nothing happens, and while a "
+              "link fails, which in pass-through OSPF notices as the container's carrier "
+              "goes, or by its dead interval.",
     "churn": "Updates as BGP sends them, most of which say what is known, at full speed.",
 }
 
