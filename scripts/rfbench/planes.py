@@ -96,7 +96,7 @@ def measure(size, mode, number, idle_s):
         down = network.counters()
     for name in COUNTERS:
         found["start", name] = start[name]
-        found["idle, a minute", name] = grown(idle, start)[name] * 60 / idle_s
+        found["idle, 1 min", name] = grown(idle, start)[name] * 60 / idle_s
         found["a link down", name] = grown(down, idle)[name]
     return found
 

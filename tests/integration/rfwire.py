@@ -183,7 +183,8 @@ def server_records(data):
         elif kind == R_PLANE + 3:
             group, hops = r.take("I"), []
             if not remove:
-                for _ in range(r.take("B")):
+                _mtu, n_hops = r.take("HB")
+                for _ in range(n_hops):
                     port, _weight = r.take("IH")
                     hops.append((port, r.mac(), r.mac()))
             yield "group", remove, group, tuple(hops)
