@@ -188,7 +188,7 @@ def port_down(results, quick):
     rounds = 2 if quick else 12
     plain = plain_gaps("r", rounds)
     with Ring("d") as ring:
-        for n in (0, 1000) if quick else (0, 1000, 100_000):
+        for n in (1000,) if quick else (0, 1000, 100_000):
             target = ring.add_prefixes(n) if n else None
             gaps, after = [], []
             for _ in range(rounds):

@@ -77,7 +77,7 @@ def single_busy(results, quick):
 def nexthop(results, quick):
     """The MAC address of a neighbour changes, which n prefixes use; then its address."""
     one = None
-    for n in ([1, 1000, 10_000] if quick else [1, 1000, 100_000, 1_000_000]):
+    for n in ([1, 10_000] if quick else [1, 1000, 100_000, 1_000_000]):
         with Bed() as bed:
             case = f"{n} prefix" + ("es" if n > 1 else "")
             bed.route("bulk", "add", 0, n, 1)

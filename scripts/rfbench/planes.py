@@ -25,7 +25,6 @@ class Network:
 
     def __init__(self, size, mode, number):
         self.run_dir = f"/run/rfq{os.getpid() % 100000}{number}"
-        os.environ["RF_STORE"] = f"sqlite:{self.run_dir}/store/routeflow.db"
         graph = shapes.parse(f"ring:{size}")
         self.lab = labs.create(self.run_dir, parse(plan.document(graph, light=True)))
         options = self.lab.daemons.options
