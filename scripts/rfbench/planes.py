@@ -101,7 +101,7 @@ def measure(size, mode, number, idle_s):
 
 
 def planes(results, quick):
-    size, rounds, idle_s = (4, 1, 2) if quick else (8, 5, 20)
+    size, rounds, idle_s = (4, 1, 2) if quick else (8, 3, 10)
     for mode, option in MODES.items():
         runs = [measure(size, option, number, idle_s) for number in range(rounds)]
         for case, metric in sorted(runs[0], key=lambda key: (key[1] != "routed", key)):
