@@ -63,6 +63,7 @@ struct nl_watch {
     int64_t dump_started, dump_heard;
     int64_t gap; /* Minimum from the end of one dump to the next verification. */
     int64_t last_dump_end;
+    int64_t last_removal; /* Of a route, announced; or it may have been lost. */
 
     struct nl_watch_stats stats;
     struct log_limit overrun_limit, malformed_limit, dump_limit;
@@ -166,6 +167,12 @@ static void dump_start(struct nl_watch *w, int64_t now)
     }
     w->wanted &= ~(unsigned)kind;
     w->dumping = kind;
+    /* The kernel announces the removal of a route before it removes it: this dump may
+     * still name one that is gone for us already. */
+    if ((kind & RTNL_ROUTES) && now - w->last_removal < VERIFY_AGAIN_MS) {
+        w->again |= kind;
+        w->again_at = now + VERIFY_AGAIN_MS;
+    }
     w->dump_interrupted = false;
     w->dump_started = w->dump_heard = now;
     w->stats.dumps++;
@@ -244,6 +251,9 @@ static void event_message(struct nl_watch *w, struct cursor msg, int64_t now)
     } else if (m.kind == RTNL_NEXTHOP && (m.del || m.replace)) {
         verify_twice(w, RTNL_ROUTES, now);
     }
+    if (m.del && (m.kind & RTNL_ROUTES)) {
+        w->last_removal = now;
+    }
     if (m.kind != RTNL_NEXTHOP) {
         w->ops->message(w->aux, &m, false);
     }
@@ -252,6 +262,7 @@ static void event_message(struct nl_watch *w, struct cursor msg, int64_t now)
 static void overrun(struct nl_watch *w, int64_t now)
 {
     w->stats.overruns++;
+    w->last_removal = now;
     log_warn_limited(&w->overrun_limit,
                      "netlink overrun %llu: events were lost, dumping everything again",
                      (unsigned long long)w->stats.overruns);
@@ -385,7 +396,7 @@ static void read_dump(struct nl_watch *w, int64_t now)
 void nl_watch_run(struct nl_watch *w, int64_t now)
 {
     if (w->again && now >= w->again_at) {
-        want(w, w->again, now);
+        nl_watch_verify(w, w->again, now);
         w->again = 0;
     }
     if (w->dumping) {
@@ -485,7 +496,7 @@ int nl_watch_create(const struct nl_watch_ops *ops, void *aux, int rcvbuf,
     w->aux = aux;
     received_init(&w->received);
     w->never_dumped = RTNL_ALL;
-    w->last_dump_end = INT64_MIN / 2;
+    w->last_dump_end = w->last_removal = INT64_MIN / 2;
     int error = open_socket(&w->events);
     if (!error) {
         error = open_socket(&w->dumps);
