@@ -16,7 +16,8 @@ DIRECTORIES = ("usr", "opt/routeflow", "proc", "sys", "dev", "tmp", "run", "root
                "var/tmp", "var/log/routing", "var/lib")
 COPIED = ("nsswitch.conf", "ld.so.cache", "ld.so.conf", "iproute2", "services",
           "protocols", "localtime")
-ACCOUNTS = ("root", "daemon", "nobody", "frr", "frrvty", "quagga", "quaggavty", "nogroup")
+ACCOUNTS = ("root", "daemon", "nobody", "frr", "frrvty", "quagga", "quaggavty", "nogroup",
+            "sshd")
 
 
 class Containers:

@@ -3,9 +3,10 @@ ICMP errors, and path MTU over a link that is narrower than others.
 
 Four routers in a row with loopbacks; 1400 octets fit through the link in the middle."""
 
+import os
 import re
+import secrets
 import shutil
-import subprocess
 
 import pytest
 from rflab import linkfile, plan, shapes, topology
@@ -13,30 +14,20 @@ from rflab.labcheck import Checker
 from rflab.probe import Probes
 from rflab.system import wait_for
 
+from sshd import SERVER, Sshd
+
 MTU = 1400
 HEADERS = {4: 28, 6: 48}  # IP and ICMP, of a ping.
 NOBODY = {4: "192.168.99.1", 6: "2001:db8::1"}
+needs_ssh = pytest.mark.skipif(
+    not (os.access(SERVER, os.X_OK) and shutil.which("ssh")),
+    reason="no sshd or no ssh (scripts/setup installs openssh-server and openssh-client)")
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
-# A service on a router: says who asked.
-SERVICE = """
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-listener = socket.create_server((sys.argv[1], 2222), family=family)
-print("listening", flush=True)
-peer, address = listener.accept()
-peer.sendall(address[0].encode())
-"""
-ASK = """
-import socket, sys
-print(socket.create_connection((sys.argv[1], 2222), timeout=5).recv(100).decode())
-"""
-PYTHON = ("/usr/bin/python3", "-I", "-c")
 
 
 @pytest.fixture(scope="module")
 def row(lab_of_module, tmp_path_factory):
-    plain = topology.parse(plan.document(shapes.parse("line:4"), "ibgp", ipv6=True,
-                                         light=True))
+    plain = topology.parse(plan.document(shapes.parse("line:4"), "ibgp", ipv6=True))
     path = tmp_path_factory.mktemp("links") / "links.csv"
     path.write_text(f"node,node,mtu\nn2,n3,{MTU}\n")
     return lab_of_module(topology.parse(linkfile.apply(path, plain)))
@@ -90,21 +81,39 @@ def test_routers_answer_at_each_of_their_addresses_to_each_host(row, hosts):
     assert not lost
 
 
+@pytest.fixture(scope="module")
+def sshd(row, tmp_path_factory):
+    """In router 1, which is four routers away from h4."""
+    node = row.topology.nodes[0]
+    own = [*node.loopbacks, *(a.ip for port in node.ports for a in port.addresses)]
+    with Sshd(row, node, own, tmp_path_factory.mktemp("ssh")) as server:
+        yield server
+
+
+@needs_ssh
 @FAMILIES
-@pytest.mark.parametrize("n", [1, 4])
-def test_tcp_services_of_routers_are_reached(row, hosts, family, n):
-    node, host = row.topology.nodes[n - 1], hosts[0]
-    loopback = next(a for a in node.loopbacks if a.version == family)
-    server = subprocess.Popen(
-        [str(word) for word in row.containers.command(node, *PYTHON, SERVICE, loopback)],
-        env=row.instance.environment(), text=True, stdout=subprocess.PIPE)
-    try:
-        assert "listening" in server.stdout.readline()
-        said = in_host(row, host, *PYTHON, ASK, loopback)
-        assert said.strip() == str(address(host, family))
-    finally:
-        server.kill()
-        server.communicate()
+def test_a_router_is_a_host_to_ssh(row, hosts, sshd, family):
+    node = row.topology.nodes[0]
+    own = [a for a in node.loopbacks if a.version == family] + [
+        a.ip for port in node.ports for a in port.addresses if a.version == family]
+    assert len(own) == 3
+    for target in own:
+        said = sshd.run(hosts[3], "ssh", f"root@{target}",
+                        "hostname; echo $SSH_CONNECTION").decode().split()
+        assert [*said[:2], said[3]] == [node.vm, str(address(hosts[3], family)),
+                                        str(target)]
+
+
+@needs_ssh
+@FAMILIES
+def test_files_reach_a_router_and_come_back_intact(row, hosts, sshd, family, tmp_path):
+    data, target = secrets.token_bytes(100_000), entered(row, 1, family)
+    router = f"root@[{target}]"
+    (tmp_path / "there").write_bytes(data)
+    sshd.run(hosts[3], "scp", "-q", tmp_path / "there", f"{router}:/root/file")
+    sshd.run(hosts[3], "scp", "-q", f"{router}:/root/file", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == data
+    assert sshd.run(hosts[3], "ssh", f"root@{target}", "cat", stdin=data) == data
 
 
 @FAMILIES
