@@ -227,8 +227,8 @@ def execute(run_dir, name, command):
 def rfctl(run_dir, arguments):
     daemons = labs.Lab.opened(run_dir).daemons
     program = str(daemons.program("rfctl"))
-    os.execv(program, [program, "--server", daemons.server, "--config", str(daemons.config),
-                       *arguments])
+    os.execv(program, [program, "--server", daemons.server, "--events", daemons.events,
+                       "--config", str(daemons.config), *arguments])
 
 
 def set_link(run_dir, name, state):

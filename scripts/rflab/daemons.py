@@ -27,6 +27,7 @@ class Daemons:
         self.network = network
         self.dir = instance.dir
         self.server = f"ipc://{self.dir}/rfserver.ipc"
+        self.events = f"ipc://{self.dir}/events.ipc"
         self.relay = f"ipc://{self.dir}/relay.ipc"
         self.keys = self.dir / "keys"
         self.key = self.keys / "frames.key"
@@ -101,7 +102,7 @@ class Daemons:
         return {
             "rfserver": {"listen": f"tcp://{self.network.server_address}:{SERVER_PORT},"
                                    f"{self.server}",
-                         "events": f"ipc://{self.dir}/events.ipc",
+                         "events": self.events,
                          "curve": self.keys / "rfserver",
                          "curve-allow": self.keys / "allow",
                          "mapping": self.mapping, "isl": self.isl, "store": store,

@@ -3,7 +3,12 @@
 Tests share one lab.  Each leaves it as it found it, whatever its result.
 """
 
+import os
+import select
+import subprocess
+
 import pytest
+from rflab.system import CHECKOUT
 
 CHECKS = ["associations", "links", "virtual_links", "adjacencies",
           "kernel_equals_reference", "pings", "fib_equals_kernel", "ttl_and_macs",
@@ -20,6 +25,24 @@ def test_demo_check(verifier, name):
 
 def test_every_check_is_tested(verifier):
     assert sorted(check.__name__ for _, check, _ in verifier.checks()) == sorted(CHECKS)
+
+
+def test_rfctl_watch_of_the_demo_shows_its_events(rftest2):
+    rfctl = [CHECKOUT / "scripts/demo", "rfctl"]
+    env = {**os.environ, "RF_RUN": str(rftest2.instance.dir)}
+    with subprocess.Popen([*rfctl, "watch"], env=env, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as watch:
+        try:
+            for _ in range(20):  # Each reload is an event; the first come too early.
+                subprocess.run([*rfctl, "reload"], env=env, check=True, timeout=5,
+                               capture_output=True)
+                if select.select([watch.stdout], [], [], 0.2)[0]:
+                    break
+            else:
+                pytest.fail("no event of 20")
+            assert watch.stdout.readline().split()[1] == "mapping"
+        finally:
+            watch.terminate()
 
 
 @pytest.mark.parametrize("link", ["A-D", "A-B"])
