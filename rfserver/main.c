@@ -55,6 +55,7 @@ static void each_second(void *aux)
 {
     struct server *s = aux;
     store_log_changes(s->store);
+    vm_age_all(s);
     plane_due_all(s); /* What waits for time to pass. */
     server_wake(s);
 }

@@ -307,6 +307,8 @@ void vm_map_port(struct server *, struct vm_key);
 void vm_map_ports(struct server_vm *);
 /* The RIB for that datapath; NULL if it has none. */
 struct server_rib *vm_rib(struct server_vm *, uint64_t dp_id);
+/* Each second; plane_due_all() follows. */
+void vm_age_all(struct server *);
 /* The mapping has changed: a RIB for each datapath. */
 void vm_remap(struct server_vm *);
 void vm_destroy_all(struct server *);

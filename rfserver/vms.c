@@ -100,6 +100,17 @@ void vm_destroy_all(struct server *s)
     }
 }
 
+void vm_age_all(struct server *s)
+{
+    const int64_t now = loop_now();
+
+    for (struct server_vm *vm = s->vms; vm; vm = vm->hh.next) {
+        for (struct server_rib *r = vm->ribs; r; r = r->next) {
+            rib_age(r->rib, now);
+        }
+    }
+}
+
 void vm_peer_up(struct server *s, struct ipc_peer *peer)
 {
     struct server_vm *vm = vm_get(s, ipc_peer_id(peer));

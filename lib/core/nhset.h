@@ -59,11 +59,14 @@ struct nhset {
     uint32_t group_id; /* 1..NHSET_ID_MAX. */
     uint32_t refs;
     uint32_t fib_refs;
-    uint32_t fib_taken;  /* FIB entries to this group that the peer has. */
-    uint64_t taken_hash; /* Of the group's content as the peer has it. */
-    bool group_taken;    /* The peer has the group. */
-    bool has_connected;  /* A hop without gateway. */
-    bool dirty;          /* In nhset_table.dirty. */
+    uint32_t fib_taken;       /* FIB entries to this group that the peer has. */
+    uint64_t taken_hash;      /* Of the group's content as the peer has it. */
+    bool group_taken;         /* The peer has the group. */
+    bool has_connected;       /* A hop without gateway. */
+    bool dirty;               /* In nhset_table.dirty. */
+    bool leads;               /* The group's content, as built last, has a hop. */
+    bool given_up;            /* It did not for so long that FIB entries do not wait. */
+    int64_t unresolved_since; /* While FIB entries wait; 0: none did. */
     enum nhset_use use;
     struct nhset_backup backup; /* While no hop is on a port that forwards. */
     struct nhset *prev, *next;

@@ -113,6 +113,10 @@ static void set_changed(struct rib *rib, struct nhset *s)
     if (use != s->use && s->fib_refs) {
         rib_start_walk(rib);
     }
+    if (use != s->use) {
+        s->given_up = false;
+        s->unresolved_since = 0;
+    }
     s->use = use;
     nhset_mark_dirty(&rib->sets, s);
 }
@@ -387,7 +391,7 @@ static void route_replace(struct rib *rib, uint32_t slot, unsigned kind,
         rib_host_route_changed(rib, &prefix, is_connected || was_connected);
     }
     if (fib) {
-        ptable_enqueue(rib->fib, 0, slot);
+        ptable_enqueue(rib->fib, LANE_DUE, slot);
     }
 }
 

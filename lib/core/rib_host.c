@@ -107,7 +107,7 @@ static void refresh_host(struct rib *rib, struct rib_host *h)
         if (old) {
             rib_release(rib, old, true);
         }
-        ptable_enqueue(rib->fib, 0, slot);
+        ptable_enqueue(rib->fib, LANE_DUE, slot);
         rib_tidy(rib, slot);
     }
     if (!h->neighs) {

@@ -99,6 +99,8 @@ struct rib_host {
 /* An entry of the prefix table is a route, a host entry, or a FIB entry that the peer
  * has and must be told to remove; or several of these. */
 enum { W_SET, W_TAKEN, W_METRIC, N_WORDS }; /* Set slot, packed target. */
+/* Entries that are to be compared; those that keep their older way. */
+enum { LANE_DUE, LANE_KEPT };
 #define F_PROTOCOL 0x00ff
 #define F_KIND_SHIFT 8
 #define F_KIND 0x0300   /* enum vm_route_kind; 0: no route. */
@@ -198,6 +200,9 @@ void rib_transit_clear(struct rib *);
 struct rib_port_out *rib_port_out(struct rib *, uint32_t dp_port);
 /* What the FIB entry should be, as packed target. */
 uint32_t rib_desired(const struct rib *, uint32_t slot);
+/* The peer's entry stays as it is, though this is what it should be: the older way
+ * still leads somewhere, and of the new one no hop is resolved yet. */
+bool rib_keeps(const struct rib *, uint32_t slot, uint32_t desired);
 void rib_start_walk(struct rib *);
 
 #endif

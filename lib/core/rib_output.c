@@ -26,6 +26,52 @@ uint32_t rib_desired(const struct rib *rib, uint32_t slot)
                                               : TARGET_PUNT;
 }
 
+bool rib_keeps(const struct rib *rib, uint32_t slot, uint32_t desired)
+{
+    const uint32_t taken = ptable_words(rib->fib, slot)[W_TAKEN];
+
+    if (taken == desired || !target_is_group(taken) || !target_is_group(desired)) {
+        return false;
+    }
+    const struct nhset *next = nhset_by_id(&rib->sets, desired);
+    return !next->leads && !next->given_up && nhset_by_id(&rib->sets, taken)->leads;
+}
+
+/* What decided that entries keep their older way has changed. */
+static void judge_kept(struct rib *rib)
+{
+    uint32_t slot;
+
+    while ((slot = ptable_dequeue(rib->fib, LANE_KEPT)) != PTABLE_NONE) {
+        ptable_enqueue(rib->fib, LANE_DUE, slot);
+    }
+}
+
+bool rib_age(struct rib *rib, int64_t now)
+{
+    bool over = false, waiting = false;
+
+    if (!ptable_queued(rib->fib, LANE_KEPT)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
+        struct nhset *s = rib->sets.sets[i];
+        if (!s || !s->fib_refs || s->use != NHSET_GROUP || s->leads || s->given_up) {
+            continue;
+        }
+        if (!s->unresolved_since) {
+            s->unresolved_since = now;
+        }
+        s->given_up = now - s->unresolved_since >= RIB_KEEP_MS;
+        over |= s->given_up;
+        waiting |= !s->given_up;
+    }
+    if (over || !waiting) {
+        judge_kept(rib);
+    }
+    return over || !waiting;
+}
+
 void rib_start_walk(struct rib *rib)
 {
     rib->walking = true;
@@ -176,6 +222,16 @@ static void build_backup(const struct rib *rib, const struct nhset *s,
     }
 }
 
+static void set_leads(struct rib *rib, struct nhset *s, bool leads)
+{
+    if (s->leads != leads) {
+        s->leads = leads;
+        s->given_up = false;
+        s->unresolved_since = 0;
+        judge_kept(rib);
+    }
+}
+
 static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *ret)
 {
     bool wanted = s->fib_refs && s->use == NHSET_GROUP;
@@ -186,6 +242,7 @@ static bool group_change(struct rib *rib, struct nhset *s, struct plane_change *
         if (s->backup.vm_port) {
             build_backup(rib, s, &ret->group);
         }
+        set_leads(rib, s, ret->group.n_hops > 0);
         uint64_t hash =
             hash_bytes(ret->group.hops, ret->group.n_hops * sizeof ret->group.hops[0],
                        ret->group.mtu);
@@ -222,8 +279,12 @@ static bool fib_change(struct rib *rib, uint32_t slot, struct plane_change *ret)
 {
     uint32_t *taken = &ptable_words(rib->fib, slot)[W_TAKEN];
     uint32_t desired = rib_desired(rib, slot);
-    bool changed = *taken != desired;
+    bool keeps = rib_keeps(rib, slot, desired);
+    bool changed = *taken != desired && !keeps;
 
+    if (keeps) {
+        ptable_enqueue(rib->fib, LANE_KEPT, slot);
+    }
     if (changed) {
         count_taken(rib, desired, 1);
         count_taken(rib, *taken, -1);
@@ -242,7 +303,7 @@ static bool next_fib_change(struct rib *rib, struct plane_change *ret)
 {
     uint32_t slot;
 
-    while ((slot = ptable_dequeue(rib->fib, 0)) != PTABLE_NONE) {
+    while ((slot = ptable_dequeue(rib->fib, LANE_DUE)) != PTABLE_NONE) {
         if (fib_change(rib, slot, ret)) {
             return true;
         }
@@ -294,8 +355,8 @@ bool rib_next_change(struct rib *rib, struct plane_change *ret)
 bool rib_pending(const struct rib *rib)
 {
     return rib->hosts_stale || rib->ports_dirty || rib->addrs_dirty ||
-           rib->transits_dirty || rib->sets.dirty || ptable_queued(rib->fib, 0) ||
-           rib->walking;
+           rib->transits_dirty || rib->sets.dirty ||
+           ptable_queued(rib->fib, LANE_DUE) || rib->walking;
 }
 
 /* Snapshot. */

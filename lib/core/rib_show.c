@@ -39,6 +39,10 @@ const char *rib_verdict_format(const struct rib_verdict *v,
         snprintf(buf, size, "next hop %s on port %u unresolved",
                  ip_format(&v->gateway, addr), v->vm_port);
         break;
+    case RIB_KEPT:
+        snprintf(buf, size, "next hop %s on port %u unresolved, the older way is kept",
+                 ip_format(&v->gateway, addr), v->vm_port);
+        break;
     case RIB_SHADOWED:
         snprintf(buf, size, "its longest match is not connected on port %u",
                  v->vm_port);
@@ -100,7 +104,9 @@ static struct rib_verdict judge_slot(const struct rib *rib, uint32_t slot)
     }
     struct rib_verdict v =
         set ? judge_set(rib, set) : (struct rib_verdict){.reason = RIB_OK};
-    if (desired != TARGET_NONE && desired != taken) {
+    if (v.reason == RIB_UNRESOLVED && rib_keeps(rib, slot, desired)) {
+        v.reason = RIB_KEPT;
+    } else if (desired != TARGET_NONE && desired != taken) {
         v.reason = RIB_QUEUED;
     }
     return v;

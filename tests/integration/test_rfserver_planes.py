@@ -238,6 +238,29 @@ def test_changes_of_routes_and_neighbours(net):
     assert net.proxy.plane(6).removed() == []
 
 
+def test_route_keeps_its_older_way_until_the_new_next_hop_is_resolved(net):
+    net.converge()
+    prefix = "172.31.2.0/24"
+    old = net.proxy.plane(5).of("fib")[prefix]
+
+    def move(gateway):
+        net.a.route(prefix, [(2, gateway)])
+        until_plane(net, 5, "a group that waits", lambda p: () in p.of("group").values())
+        assert net.proxy.plane(5).of("fib")[prefix] == old
+        assert "the older way is kept" in net.server.rfctl("show", "routes")[1]
+
+    move("10.0.0.8")
+    move("10.0.0.9")
+    net.a.neigh(2, "10.0.0.9", "02:bb:00:00:00:99")
+    until_plane(net, 5, "the new way",
+                lambda p: p.of("group")[p.of("fib")[prefix]] == (
+                    (2, net.a.hwaddr(2), "02:bb:00:00:00:99"),))
+    old = net.proxy.plane(5).of("fib")[prefix]
+    move("10.0.0.8")  # Which nobody ever resolves: kept for some seconds only.
+    until_plane(net, 5, "the end of patience",
+                lambda p: p.of("group")[p.of("fib")[prefix]] == ())
+
+
 def test_only_the_flows_of_a_port_that_goes_leave(net):
     net.converge()
     net.proxy.port_down(5, 2)

@@ -77,6 +77,95 @@ START_TEST(unresolved_gateway_has_an_empty_group_that_the_neighbour_fills)
 }
 END_TEST
 
+/* 192.168.0.0/16 goes by the neighbour 10.0.0.2, and should by 10.0.0.9. */
+static struct rib *make_moved(struct plane_peer *peer, uint32_t *ret_old)
+{
+    struct rib *rib = make_rib(peer);
+
+    add_neigh(rib, 1, "10.0.0.2", 0xb2);
+    add_route(rib, "192.168.0.0/16", 1, "10.0.0.2");
+    peer_drain(peer, rib, INT_MAX);
+    *ret_old = group_of(peer, "192.168.0.0/16");
+    add_route(rib, "192.168.0.0/16", 1, "10.0.0.9");
+    peer_drain(peer, rib, INT_MAX);
+    ck_assert_uint_eq(group_of(peer, "192.168.0.0/16"), *ret_old);
+    ck_assert_str_eq(why(rib, "192.168.0.0/16"),
+                     "next hop 10.0.0.9 on port 1 unresolved, the older way is kept");
+    ck_assert(!rib_pending(rib));
+    return rib;
+}
+
+START_TEST(older_way_is_kept_until_the_new_next_hop_is_resolved)
+{
+    struct plane_peer peer;
+    uint32_t old;
+    struct rib *rib = make_moved(&peer, &old);
+
+    add_neigh(rib, 1, "10.0.0.2", 0xb3); /* Kept, and kept up to date. */
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert(eth_equal(peer_group(&peer, old)->hops[0].dst, MAC(0xb3)));
+    ck_assert(!rib_age(rib, 1000));
+    ck_assert(!rib_age(rib, 1000 + RIB_KEEP_MS - 1));
+
+    add_neigh(rib, 1, "10.0.0.9", 0xb9);
+    peer_drain(&peer, rib, INT_MAX);
+    uint32_t new = group_of(&peer, "192.168.0.0/16");
+    ck_assert_uint_ne(new, old);
+    ck_assert(eth_equal(peer_group(&peer, new)->hops[0].dst, MAC(0xb9)));
+    ck_assert_str_eq(why(rib, "192.168.0.0/16"), "in the FIB");
+    ck_assert(!rib_age(rib, 1000 + RIB_KEEP_MS));
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(older_way_is_left_when_it_ends_or_the_new_one_is_not_resolved_in_time)
+{
+    struct plane_peer peer;
+    uint32_t old;
+    struct rib *rib = make_moved(&peer, &old);
+    struct ip_addr addr = ip("10.0.0.2");
+
+    rib_neigh_del(rib, 1, &addr);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_uint_ne(group_of(&peer, "192.168.0.0/16"), old);
+    ck_assert(!peer_group(&peer, old));
+    rib_destroy(rib);
+
+    rib = make_moved(&peer, &old);
+    ck_assert(!rib_age(rib, 1000));
+    ck_assert(rib_age(rib, 1000 + RIB_KEEP_MS));
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert_uint_ne(group_of(&peer, "192.168.0.0/16"), old);
+    ck_assert_str_eq(why(rib, "192.168.0.0/16"),
+                     "next hop 10.0.0.9 on port 1 unresolved");
+    ck_assert(!rib_age(rib, 1000 + 2 * RIB_KEEP_MS));
+    rib_destroy(rib);
+}
+END_TEST
+
+START_TEST(older_way_is_no_longer_kept_for_a_route_that_came_back_or_went)
+{
+    struct plane_peer peer;
+    uint32_t old;
+    struct rib *rib = make_moved(&peer, &old);
+    struct ip_prefix p = prefix("192.168.0.0/16");
+
+    add_route(rib, "192.168.0.0/16", 1, "10.0.0.2");
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 1); /* The group that was not. */
+    ck_assert_uint_eq(group_of(&peer, "192.168.0.0/16"), old);
+    ck_assert(rib_age(rib, 1000)); /* Looks after what waited, and finds none. */
+    ck_assert_int_eq(peer_drain(&peer, rib, INT_MAX), 0);
+    ck_assert(!rib_age(rib, 2000));
+    rib_destroy(rib);
+
+    rib = make_moved(&peer, &old);
+    rib_route_del(rib, &p);
+    peer_drain(&peer, rib, INT_MAX);
+    ck_assert(!has_fib(&peer, "192.168.0.0/16"));
+    rib_destroy(rib);
+}
+END_TEST
+
 START_TEST(changed_neighbour_is_one_group_change_for_ten_thousand_routes)
 {
     struct plane_peer peer;
@@ -441,6 +530,9 @@ END_TEST
 
 UNIT_MAIN("core/rib", early_route_waits_and_appears_when_its_port_becomes_active,
           unresolved_gateway_has_an_empty_group_that_the_neighbour_fills,
+          older_way_is_kept_until_the_new_next_hop_is_resolved,
+          older_way_is_left_when_it_ends_or_the_new_one_is_not_resolved_in_time,
+          older_way_is_no_longer_kept_for_a_route_that_came_back_or_went,
           changed_neighbour_is_one_group_change_for_ten_thousand_routes,
           only_groups_narrower_than_the_widest_port_have_an_mtu,
           a_set_has_the_least_mtu_of_its_hops_and_keeps_it_when_one_fails,

@@ -20,6 +20,10 @@
  * by itself. The group has one hop for each gateway that is on a usable port and
  * resolved; it has none while nothing is resolved, and drops.  So a neighbour or an
  * association that changes is one group change, however many routes use it.
+ *  - A FIB entry does not move from a group with hops to one without: it keeps its
+ * older way until a hop of the new set is resolved, the older one has lost its last
+ * hop, or rib_age() gives up.  (FIB entries of a peer, that is: a new peer gets the new
+ * one.)
  *  - A set without any hop left whose backup is known (core/lfa.h) goes there.
  *  - Equal sets have one group.  Its id is a hash of the set, the same after a restart.
  *  - A route without a gateway (connected) is punted, once its port is usable.  In a
@@ -99,6 +103,12 @@ bool rib_next_change(struct rib *, struct plane_change *ret);
 /* False: rib_next_change() would yield nothing.  True: it may. */
 bool rib_pending(const struct rib *);
 
+/* To be called about once in a second: a new next-hop set of which no gateway has been
+ * resolved for RIB_KEEP_MS replaces the older way all the same.  The kernel has asked
+ * three times, a second apart, by then.  True: there may be changes. */
+#define RIB_KEEP_MS 5000
+bool rib_age(struct rib *, int64_t now);
+
 /* For a new peer, which knows nothing: forgets what was taken, so that all that is
  * desired becomes due again (removals do not: the peer sweeps what was not named). Send
  * BEGIN before, and END when rib_snapshot_active() is false again. */
@@ -117,6 +127,7 @@ enum rib_reason {
     RIB_PORT_INACTIVE, /* vm_port is associated, but no mapping frame was seen. */
     RIB_PORT_DOWN,     /* vm_port has no carrier, or its real link is lost. */
     RIB_UNRESOLVED,    /* In the FIB, but `gateway` on vm_port is unresolved. */
+    RIB_KEPT,          /* The same, and what is in the FIB is an older way. */
     RIB_SHADOWED,      /* Neighbour: its longest match is not connected on its port. */
 };
 
