@@ -398,7 +398,7 @@ static void print_action(struct buf *b, const struct of_action *a)
         buf_printf(b, "set_queue:%u", a->queue_id);
         break;
     case OF_A_CHECK_LARGER:
-        buf_printf(b, "check_pkt_larger(%u)->metadata[0]", a->length);
+        buf_printf(b, "check_pkt_larger(%u)->OXM_OF_METADATA[0]", a->length);
         break;
     case OF_A_UNKNOWN:
         buf_printf(b, "unknown_action:%u", a->type);
