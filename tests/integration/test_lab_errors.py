@@ -21,7 +21,7 @@ HEADERS = {4: 28, 6: 48}  # IP and ICMP, of a ping.
 NOBODY = {4: "192.168.99.1", 6: "2001:db8::1"}
 needs_ssh = pytest.mark.skipif(
     not (os.access(SERVER, os.X_OK) and shutil.which("ssh")),
-    reason="no sshd or no ssh (scripts/setup installs openssh-server and openssh-client)")
+    reason="no sshd or no ssh (scripts/setup --tests installs openssh-server and openssh-client)")
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 
 
