@@ -185,7 +185,7 @@ def plain_gaps(number, rounds):
 
 
 def port_down(results, quick):
-    rounds = 2 if quick else 12
+    rounds = 1 if quick else 12
     plain = plain_gaps("r", rounds)
     with Ring("d") as ring:
         for n in (1000,) if quick else (0, 1000, 100_000):
@@ -208,7 +208,7 @@ def port_down(results, quick):
 
 
 def silent(results, quick):
-    rounds = 2 if quick else 10
+    rounds = 1 if quick else 10
     with Ring("s", rfproxy={"fast-links": "on"}) as ring:
         path = ring.lab.instance.dir / "cut.nft"
         path.write_text(SILENT_CUT.format(ring.link.a.name, ring.link.b.name),
