@@ -5,7 +5,6 @@ machine already runs is neither used nor noticed.  The real switches and RFVS ar
 bridges of one process; they share nothing but its memory.
 """
 
-from contextlib import suppress
 from pathlib import Path
 
 from .system import LabError, wait_for
@@ -43,8 +42,9 @@ class OpenVSwitch:
                           netns=self.netns)
         # Where sessions share the processors evenly, a process's own niceness is moot.
         pid = (self.dir / "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
-        with suppress(OSError):  # No such thing here, or not ours to decide.
-            Path(f"/proc/{pid}/autogroup").write_text(NICENESS, encoding="ascii")
+        autogroup = Path(f"/proc/{pid}/autogroup")
+        if autogroup.exists():
+            autogroup.write_text(NICENESS, encoding="ascii")
 
     def vsctl(self, *argv, check=True):
         return self.instance.run("ovs-vsctl", f"--db=unix:{self.socket}", "--timeout=20",
