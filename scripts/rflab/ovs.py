@@ -5,16 +5,12 @@ machine already runs is neither used nor noticed.  The real switches and RFVS ar
 bridges of one process; they share nothing but its memory.
 """
 
-from pathlib import Path
-
 from .system import LabError, wait_for
 from .topology import RFVS_BRIDGE, RFVS_DPID
 
 OPTIONS = ("--no-chdir", "--detach", "--no-self-confinement", "--log-file",
            "-vconsole:off", "-vsyslog:off", "-vfile:info")
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-
-NICENESS = "-10"  # As Open vSwitch's own start script has it.
 
 
 class OpenVSwitch:
@@ -36,15 +32,10 @@ class OpenVSwitch:
 
     def start_vswitchd(self):
         """Also after a crash: the bridges are in the database, their entries are not."""
-        self.instance.run("nice", "-n", NICENESS, "ovs-vswitchd", f"unix:{self.socket}",
+        self.instance.run("ovs-vswitchd", f"unix:{self.socket}",
                           f"--pidfile={self.dir}/ovs-vswitchd.pid",
                           f"--unixctl={self.dir}/ovs-vswitchd.ctl", *OPTIONS,
                           netns=self.netns)
-        # Where sessions share the processors evenly, a process's own niceness is moot.
-        pid = (self.dir / "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
-        autogroup = Path(f"/proc/{pid}/autogroup")
-        if autogroup.exists():
-            autogroup.write_text(NICENESS, encoding="ascii")
 
     def vsctl(self, *argv, check=True):
         return self.instance.run("ovs-vsctl", f"--db=unix:{self.socket}", "--timeout=20",
