@@ -11,12 +11,12 @@ import shutil
 import signal
 from pathlib import Path
 
-from rflab import lab as labs
 from rflab.ovs import OpenVSwitch
 from rflab.system import CHECKOUT, LabError, run, wait_for
 from rflab.topology import load
 
-from .ending import down
+from .network import Network
+
 
 HOPS = 64
 ACTIVE = "active client-datapath association"
@@ -54,33 +54,17 @@ class Reference(OpenVSwitch):
         self.vsctl(*argv)
 
 
-class Bed:
+class Bed(Network):
     def __init__(self):
-        self.run_dir = f"/run/rfb{os.getpid()}"
+        super().__init__("b", "", load(CHECKOUT / "config" / "rftest1.json"))
         self.tools = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench"
-        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
         self.node = self.lab.topology.nodes[0]
         self.reference = Reference(self.lab.instance)
         self.bridge = self.lab.ovs.management(self.node.name)
         self.bridge_ref = self.lab.ovs.management("R")  # By OVS_RUNDIR, for both.
 
-    def __enter__(self):
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        keep = os.environ.get("RF_BENCH_KEEP")
-        if keep:
-            shutil.copytree(self.lab.instance.dir / "log", keep, dirs_exist_ok=True)
-        down(self.run_dir)
-
-    def _start(self):
-        for _, function in self.lab.phases():
-            function()
+    def start(self):
+        super().start()
         self.reference.start()
         wait_for("the associations", self._active, 30)
         self.route("setup", HOPS)

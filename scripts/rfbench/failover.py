@@ -6,11 +6,10 @@ import os
 import statistics
 from pathlib import Path
 
-from rflab import lab as labs
 from rflab.system import CHECKOUT, run, wait_for
 from rflab.topology import load
 
-from .ending import down
+from .network import Network
 from .plain import PlainNetwork
 
 LIMIT_MS = 5000
@@ -44,43 +43,20 @@ def gap(instance, hosts, command, target=None):
     return json.loads(done.stdout)
 
 
-class Ring:
+class Ring(Network):
     """rftest2 with h1 at one end of the link A-D and h4 at the other."""
 
-    def __init__(self, number, **daemon_options):
-        self.run_dir = f"/run/rfo{os.getpid() % 100000}{number}"
-        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest2.json"))
-        self.options = daemon_options
+    def __init__(self, number, **options):
+        super().__init__("o", number, load(CHECKOUT / "config" / "rftest2.json"), options)
         self.topology = self.lab.topology
         self.link = self.topology.link("A-D")
         self.ends = [(self.lab.network.host_netns(h), str(h.address.ip))
                      for h in (self.topology.hosts[0], self.topology.hosts[3])]
 
-    def __enter__(self):
-        options = self.lab.daemons.options
-
-        def with_ours(store):
-            programs = options(store)
-            for name, ours in self.options.items():
-                programs[name].update(ours)
-            return programs
-
-        self.lab.daemons.options = with_ours
-        try:
-            for _, function in self.lab.phases():
-                function()
-            self.wait_settled()
-            wait_for("the hosts to reach each other", self._reachable, 30)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        keep = os.environ.get("RF_BENCH_KEEP")
-        if keep:
-            run(["cp", "-r", self.lab.instance.dir / "log", keep])
-        down(self.run_dir)
+    def start(self):
+        super().start()
+        self.wait_settled()
+        wait_for("the hosts to reach each other", self._reachable, 30)
 
     def status(self):
         return self.lab.daemons.show("status")

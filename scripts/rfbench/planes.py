@@ -6,51 +6,35 @@ fails: seconds, frames on the real links (captured on each of them), frames that
 sends to rfproxy and rfproxy to a switch.  LLDP, which is the same in both, is left out.
 """
 
-import os
 import time
 
-from rflab import lab as labs
 from rflab import pcap, plan, shapes
 from rflab.labcheck import Checker
 from rflab.topology import parse
 from rflab.verify import find_key
+
+from .network import Network
 
 MODES = {"closed": "closed", "pass-through": "passthrough"}
 COUNTERS = {"frames on links": "frames", "packet-ins": "punted frames",
             "packet-outs": "relayed out"}
 
 
-class Network:
+class Ring(Network):
     """A ring of which rfserver was told which plane it has."""
 
     def __init__(self, size, mode, number):
-        self.run_dir = f"/run/rfq{os.getpid() % 100000}{number}"
         graph = shapes.parse(f"ring:{size}")
-        self.lab = labs.create(self.run_dir, parse(plan.document(graph, light=True)))
-        options = self.lab.daemons.options
+        super().__init__("q", number, parse(plan.document(graph, light=True)),
+                         {"rfserver": {"plane": mode}})
 
-        def with_plane(store):
-            programs = options(store)
-            programs["rfserver"]["plane"] = mode
-            return programs
-
-        self.lab.daemons.options = with_plane
-
-    def __enter__(self):
-        try:
-            *phases, containers = [function for _, function in self.lab.phases()]
-            for function in phases:
-                function()
-            begun = time.monotonic()
-            containers()
-            self.converged = self.wait(begun)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        labs.down(self.run_dir)
+    def start(self):
+        *phases, containers = [function for _, function in self.lab.phases()]
+        for function in phases:
+            function()
+        begun = time.monotonic()
+        containers()
+        self.converged = self.wait(begun)
 
     def wait(self, begun):
         """Seconds until all kernels have all routes; then the switches, too."""
@@ -86,7 +70,7 @@ def grown(after, before):
 def measure(size, mode, number, idle_s):
     """{(case, metric): value}"""
     found = {}
-    with Network(size, mode, number) as network:
+    with Ring(size, mode, number) as network:
         start = network.counters()
         time.sleep(idle_s)
         idle = network.counters()

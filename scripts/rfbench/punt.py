@@ -5,11 +5,11 @@ import os
 import threading
 from pathlib import Path
 
-from rflab import lab as labs
-from rflab.system import CHECKOUT, LabError, run, wait_for
+from rflab.system import CHECKOUT, LabError, wait_for
 from rflab.topology import load
 
-from .ending import down
+from .network import Network
+
 
 P50_LIMIT = 400  # us
 RATE = 30_000  # frames a second
@@ -18,41 +18,20 @@ HELLO_LIMIT = 20_000  # us
 BFD_DEAD = 150_000  # us: 50 ms x 3
 
 
-class Slow:
+class Slow(Network):
     """rftest1: one switch, one container, two hosts."""
 
     def __init__(self, number, **rfproxy):
-        self.run_dir = f"/run/rfpu{os.getpid() % 100000}{number}"
-        self.lab = labs.create(self.run_dir, load(CHECKOUT / "config" / "rftest1.json"))
-        self.rfproxy = rfproxy
+        super().__init__("pu", number, load(CHECKOUT / "config" / "rftest1.json"),
+                         {"rfproxy": rfproxy})
         self.node = self.lab.topology.nodes[0]
         self.hosts = self.lab.topology.hosts
         self.tools = Path(os.environ.get("RF_BUILD", CHECKOUT / "build")) / "bench"
 
-    def __enter__(self):
-        options = self.lab.daemons.options
-
-        def with_ours(store):
-            programs = options(store)
-            programs["rfproxy"].update(self.rfproxy)
-            return programs
-
-        self.lab.daemons.options = with_ours
-        try:
-            for _, function in self.lab.phases():
-                function()
-            for host in self.hosts:
-                wait_for(f"the gateway of {host.name}", lambda h=host: self._answers(h), 30)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        keep = os.environ.get("RF_BENCH_KEEP")
-        if keep:
-            run(["cp", "-r", self.lab.instance.dir / "log", keep])
-        down(self.run_dir)
+    def start(self):
+        super().start()
+        for host in self.hosts:
+            wait_for(f"the gateway of {host.name}", lambda h=host: self._answers(h), 30)
 
     def tool(self, name, *argv):
         return json.loads(self.lab.instance.run(self.tools / f"bench-{name}", *argv,
