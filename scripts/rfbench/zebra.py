@@ -51,10 +51,12 @@ def bulk_case(bed, results, n, hops, pairs):
     wait_for("the other zebra", socket_alone.exists, 10)
     total, installed, alone = [], [], []
     for i in range(pairs):
+        bed.settle()
         alone.append(json.loads(bed.tool("zebra", "alone", netns_alone, socket_alone, n,
                                          hops))["zebra"])
         wait_for("the other kernel's table to be empty",
                  lambda: routes_in(bed, netns_alone) < 10, 120)
+        bed.settle()
         injection = Injection(bed, socket, n, hops)
         total.append(injection.result["total"])
         installed.append(injection.result["zebra"])
