@@ -557,43 +557,25 @@ START_TEST(empty_vm_resyncs_with_begin_and_end)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        interface_names_give_port_numbers,
-        management_interface_is_never_told,
-        route_over_management_hides_none_over_a_port,
-        ports_come_go_and_change_names,
-        interface_that_came_back_with_another_index_is_the_same_port,
-        routes_over_a_port_that_goes_down_leave_at_once_and_return,
-        routes_over_a_port_without_carrier_stay_unless_there_is_another,
-        neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted,
-        neighbour_that_the_kernel_forgot_is_one_while_it_can_be_asked,
-        best_metric_is_told_and_the_next_one_when_it_goes,
-        many_changes_of_a_prefix_are_sent_as_one,
-        ipv6_route_gains_and_loses_single_hops,
-        ipv6_route_that_loses_hops_asks_for_a_dump,
-        ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one,
-        ipv6_route_that_returns_in_time_was_never_away,
-        routes_of_the_same_metric_ask_for_a_dump_when_they_go,
-        dead_route_is_as_good_as_none,
-        complete_dump_removes_what_it_does_not_name_and_sends_only_differences,
-        incomplete_dump_removes_nothing,
-        resync_tells_everything_in_order_between_begin_and_end,
-        end_of_resync_does_not_wait_for_a_network_that_never_rests,
-        empty_vm_resyncs_with_begin_and_end,
-    };
-    Suite *suite = suite_create("client/state");
-    TCase *tc = tcase_create("client/state");
-
-    tcase_add_checked_fixture(tc, setup, teardown);
-    for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
-        tcase_add_test(tc, tests[i]);
-    }
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+UNIT_MAIN_WITH("client/state", setup, teardown, interface_names_give_port_numbers,
+               management_interface_is_never_told,
+               route_over_management_hides_none_over_a_port,
+               ports_come_go_and_change_names,
+               interface_that_came_back_with_another_index_is_the_same_port,
+               routes_over_a_port_that_goes_down_leave_at_once_and_return,
+               routes_over_a_port_without_carrier_stay_unless_there_is_another,
+               neighbours_are_told_when_usable_and_forgotten_when_failed_or_deleted,
+               neighbour_that_the_kernel_forgot_is_one_while_it_can_be_asked,
+               best_metric_is_told_and_the_next_one_when_it_goes,
+               many_changes_of_a_prefix_are_sent_as_one,
+               ipv6_route_gains_and_loses_single_hops,
+               ipv6_route_that_loses_hops_asks_for_a_dump,
+               ipv6_change_is_a_delete_and_a_new_one_but_sent_as_one,
+               ipv6_route_that_returns_in_time_was_never_away,
+               routes_of_the_same_metric_ask_for_a_dump_when_they_go,
+               dead_route_is_as_good_as_none,
+               complete_dump_removes_what_it_does_not_name_and_sends_only_differences,
+               incomplete_dump_removes_nothing,
+               resync_tells_everything_in_order_between_begin_and_end,
+               end_of_resync_does_not_wait_for_a_network_that_never_rests,
+               empty_vm_resyncs_with_begin_and_end)

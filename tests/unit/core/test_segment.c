@@ -205,18 +205,6 @@ END_TEST
 /* Random events: what the effects say is what is there, and ports have one number if,
  * and only if, they hang together by pairs. */
 
-enum { N_RANDOM = 8 };
-
-static struct dp_key random_port(uint64_t r)
-{
-    return (struct dp_key){.dp_id = 1 + r % N_RANDOM / 2, .dp_port = 1 + r % 2};
-}
-
-static unsigned port_index(struct dp_key key)
-{
-    return (unsigned)(key.dp_id - 1) * 2 + key.dp_port - 1;
-}
-
 struct shadow {
     bool heard[N_RANDOM][N_RANDOM], seen[N_RANDOM][N_RANDOM];
     bool pair[N_RANDOM][N_RANDOM], link[N_RANDOM][N_RANDOM];
@@ -314,13 +302,11 @@ static void run_random(int64_t ttl_ms, unsigned n_events)
     struct topo_config config = {.ttl_ms = ttl_ms, .classify_ms = 3000};
     struct topology *t = topo_create(&config);
     struct shadow shadow = {.segment = {0}};
-    uint64_t seed = 88172645463325252;
+    uint64_t seed = RANDOM_SEED;
     int64_t now = 0;
 
     for (unsigned i = 0; i < n_events; i++) {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
+        random_next(&seed);
         const struct dp_key a = random_port(seed >> 8), b = random_port(seed >> 16);
         now += (int64_t)(seed >> 24 & 0x7f);
         switch (seed >> 40 & 0xf) {

@@ -139,4 +139,28 @@ static inline struct topology *run(int64_t ttl_ms, const struct step *steps, siz
     topo_destroy(run(TTL, (const struct step[]){__VA_ARGS__}, \
                      ARRAY_SIZE(((const struct step[]){__VA_ARGS__}))))
 
+/* Random events at eight ports, two of each datapath. */
+
+enum { N_RANDOM = 8 };
+
+#define RANDOM_SEED 88172645463325252
+
+static inline uint64_t random_next(uint64_t *seed) /* By xorshift. */
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static inline struct dp_key random_port(uint64_t r)
+{
+    return (struct dp_key){.dp_id = 1 + r % N_RANDOM / 2, .dp_port = 1 + r % 2};
+}
+
+static inline unsigned port_index(struct dp_key key)
+{
+    return (unsigned)(key.dp_id - 1) * 2 + key.dp_port - 1;
+}
+
 #endif
