@@ -4,21 +4,14 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from .system import CHECKOUT, LabError
+from .system import CHECKOUT, LabError, free_port
 
 KEY = "00112233445566778899aabbccddeeff"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def parse_counts(line):

@@ -4,7 +4,7 @@ import os
 import socket
 
 from . import records
-from .system import CHECKOUT, LabError, run
+from .system import CHECKOUT, LabError, free_port, run
 
 MONGO = CHECKOUT / "scripts" / "mongo"
 SERVER = ("127.0.0.1", 27017)
@@ -46,9 +46,7 @@ def _own_database(instance):
 
 def _start(instance):
     """A server of the lab's own, which ends with it."""
-    with socket.socket() as free:
-        free.bind((SERVER[0], 0))
-        port = free.getsockname()[1]
+    port = free_port()
     instance.run(MONGO, "start", "--port", port, "--dir", instance.dir / "mongo")
     return f"mongodb://{SERVER[0]}:{port}/routeflow"
 

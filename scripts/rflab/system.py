@@ -9,8 +9,10 @@ fork that nobody lived to write down.
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -55,6 +57,21 @@ def wait_for(what, condition, timeout, interval=0.05):
         if time.monotonic() >= deadline:
             raise LabError(f"waited {timeout} s for {what}" + (f": {seen}" if seen else ""))
         time.sleep(interval)
+
+
+def free_port():
+    """Of 127.0.0.1, and below those that the kernel takes for outgoing connections: it
+    will still be free when somebody listens there."""
+    kernel = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    low = max(int(kernel.split()[0]), 12_000)
+    while True:
+        port = random.randrange(low - 10_000, low)
+        with socket.socket() as attempt:
+            try:
+                attempt.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def plural(count, noun):

@@ -9,20 +9,14 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 from bed import BUILD, SCHEMA, Tool, wait_for
+from rflab.system import free_port
 
 KEY = "00112233445566778899aabbccddeeff"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Switches:

@@ -9,11 +9,11 @@ import json
 import os
 import pathlib
 import shlex
-import socket
 import sqlite3
 import subprocess
 
 import pytest
+from rflab.system import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RF_BUILD", ROOT / "build")).resolve()
@@ -32,12 +32,6 @@ def run_suite(**env):
     """The compiled tests; what they print is what a failure shows."""
     result = run(SUITE, **env)
     assert result.returncode == 0, result.stdout
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Server:

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from pki import Pki
-from rfproxy_bed import BUILD, Bed, Switches, free_port, wait_for
+from rflab.system import free_port
+from rfproxy_bed import BUILD, Bed, Switches, wait_for
 from rfproxy_switch import FakeSwitch, message
 
 A, B = 5, 6
