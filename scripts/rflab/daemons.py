@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import time
 from pathlib import Path
 
 from .system import CHECKOUT, LabError, last_line, wait_for
@@ -165,12 +164,7 @@ class Daemons:
         return int((self.dir / "pid" / name).read_text(encoding="utf-8"))
 
     def running(self, name):
-        pid = self.pid(name)
-        if self.instance.owns(pid):
-            return True
-        # While nsenter becomes the daemon, the kernel shows no environment for a moment.
-        time.sleep(0.02)
-        return self.instance.owns(pid)
+        return self.instance.runs(self.pid(name))
 
     def rfctl(self, *argv, check=True):
         return self.instance.run(self.program("rfctl"), "--server", self.server,

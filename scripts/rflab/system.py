@@ -187,11 +187,16 @@ class Instance:
 
     def owns(self, pid):
         """Whether this process lives and bears this lab's mark."""
-        try:
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return False
-        return f"{MARK}={self.dir}".encode() in environ.split(b"\0")
+        return self._is_marked(environment_of(pid))
+
+    def _is_marked(self, environment):
+        return f"{MARK}={self.dir}".encode() in environment.split(b"\0")
+
+    def runs(self, pid):
+        """Whether a process that we have started lives.  While it becomes another program
+        (nsenter does), the kernel shows no environment, for long on a busy machine."""
+        environment = environment_of(pid)
+        return self._is_marked(environment) if environment else alive(pid)
 
     def processes(self):
         """Pids of all living processes that bear this lab's mark."""
@@ -233,6 +238,13 @@ class Instance:
                 else:
                     entry.unlink()
             shutil.rmtree(self.dir)
+
+
+def environment_of(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def alive(pid):

@@ -1,15 +1,17 @@
 """The parts of scripts/rflab that need no network: what they read and compute."""
 
 import json
+import os
 import sqlite3
 import struct
+import subprocess
 
 import pytest
 from rflab import lab as labs
 from rflab import oracle, pcap, records, suite
 from rflab.ofctl import Bucket, parse_flows, parse_groups
 from rflab.streams import lost, outage
-from rflab.system import Instance, LabError
+from rflab.system import Instance, LabError, environment_of, wait_for
 from rflab.topology import _build, load, port_mac
 from rflab.verify import find_key, mixed
 
@@ -321,6 +323,28 @@ def test_a_directory_that_no_lab_made_is_neither_used_nor_removed(tmp_path):
 def test_a_run_directory_whose_names_would_be_too_long_is_refused():
     with pytest.raises(LabError, match="shorter"):
         Instance("/run/routeflow-much-too-long-a-name")
+
+
+def test_program_that_is_just_being_started_runs_and_one_that_has_ended_does_not(tmp_path):
+    instance = Instance(tmp_path / "x")
+    # Without an environment, as the kernel shows a process in the middle of an exec().
+    process = subprocess.Popen(["/bin/sleep", "60"], env={})
+    try:
+        assert instance.runs(process.pid) and not instance.owns(process.pid)
+        process.kill()
+        # Not collected yet: a zombie, which has none either.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not instance.runs(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    other = subprocess.Popen(["/bin/sleep", "60"], env={"RF_LAB": "/run/another"})
+    try:
+        wait_for("its environment", lambda: environment_of(other.pid), 5)
+        assert not instance.runs(other.pid)
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_two_commands_at_once_on_one_run_directory_are_refused(tmp_path):
