@@ -13,7 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+import belongings
+from belongings import CHECKOUT
 BUILD = Path(os.environ.get("RF_BUILD", CHECKOUT / "build"))
 RFCLIENT = BUILD / "bin" / "rfclient"
 PEER = BUILD / "tests" / "rfclient_peer"
@@ -120,6 +121,7 @@ class Container:
         self.peer = None
         self.remove()
         for ns in (self.ns, self.other):
+            belongings.note("netns", ns)
             run("ip", "netns", "add", ns)
             run("ip", "-n", ns, "link", "set", "lo", "up")
         for port in range(ports):

@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+import belongings
 from bed import BUILD, SCHEMA, Tool, wait_for
 
 KEY = "rfvs test key 16+"  # As octets; the key file has them in hexadecimal.
@@ -66,6 +67,7 @@ class Interface:
         self.netns = f"{prefix}-{number}"
         self.port = f"{prefix[:10]}.{number}"
         self.number = number
+        belongings.note("netns", self.netns)
         run("ip", "netns", "add", self.netns)
         run("ip", "netns", "exec", self.netns, "sysctl", "-qw",
             "net.ipv6.conf.all.disable_ipv6=1")
@@ -103,6 +105,7 @@ class Rfvs:
         self.env = dict(os.environ, OVS_RUNDIR=str(self.dir), OVS_LOGDIR=str(self.dir),
                         OVS_DBDIR=str(self.dir))
         self.processes = []
+        belongings.note("netns", self.netns)
         run("ip", "netns", "add", self.netns)
         run("ip", "-n", self.netns, "link", "set", "lo", "up")
         run("ip", "netns", "exec", self.netns, "sysctl", "-qw",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import belongings
 import pytest
 from rflab.system import Instance, wait_for
 
@@ -16,7 +17,7 @@ BENCH = Path(__file__).resolve().parents[2] / "scripts/rfbench/__main__.py"
 def test_a_bench_that_is_told_to_end_removes_its_network(number):
     bench = subprocess.Popen([sys.executable, "-I", "-B", BENCH, "--quick", "memory"],
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    lab = Instance(f"/run/rfb{bench.pid % 100000}")
+    lab = Instance(belongings.note("lab", f"/run/rfb{bench.pid % 100000}"))
     try:
         # The lab's own processes, and a container.
         wait_for("its network", lambda: (len(lab.processes()) > 8, lab.processes()), 20)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import belongings
 import pytest
 from rflab import lab as labs
 from rflab.ovs import OpenVSwitch
@@ -13,7 +14,8 @@ from rflab.system import run
 
 from conftest import CHECKOUT
 
-RUN = "/run/routeflow-life"
+RUN = belongings.run_directory("life")
+NAME = labs.Instance(RUN).name
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +41,13 @@ def finish(process, timeout=120):
 def footprint():
     """What of a lab can be seen on this machine."""
     return {
-        "namespaces": sorted(n for n in os.listdir("/run/netns") if "life" in n)
+        "namespaces": sorted(n for n in os.listdir("/run/netns") if NAME in n)
         if os.path.isdir("/run/netns") else [],
-        "interfaces": sorted(n for n in os.listdir("/sys/class/net") if "life" in n),
+        "interfaces": sorted(n for n in os.listdir("/sys/class/net") if NAME in n),
         "processes": labs.Instance(RUN).processes(),
-        "directories": [str(p) for p in Path("/run").glob("routeflow-life*")],
-        "control groups": [str(p) for p in Path("/sys/fs/cgroup").glob("*/rf-life*")]
-        + [str(p) for p in Path("/sys/fs/cgroup").glob("rf-life*")]}
+        "directories": [str(p) for p in Path("/run").glob(f"routeflow-{NAME}*")],
+        "control groups": [str(p) for p in Path("/sys/fs/cgroup").glob(f"*/rf-{NAME}*")]
+        + [str(p) for p in Path("/sys/fs/cgroup").glob(f"rf-{NAME}*")]}
 
 
 NOTHING = {"namespaces": [], "interfaces": [], "processes": [], "directories": [],
@@ -122,14 +124,15 @@ def test_words_that_mean_nothing_get_the_usage():
 
 
 def test_namespace_that_somebody_else_made_is_left_alone():
-    run(["ip", "netns", "add", "rf-life"])
+    theirs = belongings.note("netns", labs.Instance(RUN).netns)
+    run(["ip", "netns", "add", theirs])
     try:
         status, output = finish(demo("up"))
-        assert status == 1 and "rf-life exists" in output
+        assert status == 1 and f"{theirs} exists" in output
         finish(demo("down"))
-        assert "rf-life" in os.listdir("/run/netns")
+        assert theirs in os.listdir("/run/netns")
     finally:
-        run(["ip", "netns", "del", "rf-life"])
+        run(["ip", "netns", "del", theirs])
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ def other_open_vswitch():
 
     It has a namespace to itself, since the tap devices of a userspace datapath outlive
     their process."""
-    run_dir = "/run/routeflow-other"
+    run_dir = belongings.run_directory("other")
     labs.down(run_dir)
     instance = labs.Instance(run_dir)
     instance.make_dir()

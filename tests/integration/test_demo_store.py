@@ -2,17 +2,18 @@
 as scripts/mongo finds it.  Without one the tests are skipped, and say what is missing."""
 
 import os
-import socket
 
+import belongings
 import pytest
 from rflab import lab as labs
 from rflab import records, store
-from rflab.system import Instance, run
+from rflab.system import Instance, free_port, run
 from rflab.verify import Verifier
 
 from conftest import bring_up
 
-RUN = "/run/routeflow-ts"
+RUN = belongings.run_directory("ts")
+DATABASE = f"rf-{Instance(RUN).name}"
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +26,6 @@ def mongo(monkeypatch):
     monkeypatch.setattr(store, "SERVER", ("127.0.0.1", free_port()))
     yield
     labs.down(RUN)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture
@@ -69,12 +64,12 @@ def test_mongosh_reads_the_table_well():
 
 
 def test_lab_uses_a_running_server_and_removes_only_its_own_database(running_server):
-    theirs = f"{running_server}/rf-ts"
+    theirs = f"{running_server}/{DATABASE}"
     answer = records.ask(theirs, {"create": "precious"})
     assert answer["ok"]
     lab = bring_up(RUN, "rftest1")
     uri = lab.state["store"]
-    assert uri == f"{running_server}/rf-ts-2"
+    assert uri == f"{running_server}/{DATABASE}-2"
     assert len(records.read(uri, "rftable")) == 2
     labs.down(RUN)
     assert records.collections(uri) == []

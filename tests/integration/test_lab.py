@@ -9,8 +9,17 @@ from rflab import graphfile, plan, shapes, topology
 from rflab.labcheck import Checker
 from rflab.system import CHECKOUT
 
-full = pytest.mark.skipif(os.environ.get("RF_FULL") != "1", reason="RF_FULL=1 runs it")
 MAPS = CHECKOUT / "config" / "topologies"
+
+
+def full(test):
+    """A large lab.  Alone: all network namespaces share the kernel's neighbour table, of
+    which such a lab needs most, or raises the limits (rflab.net.raise_limits)."""
+    for mark in (pytest.mark.skipif(os.environ.get("RF_FULL") != "1",
+                                    reason="RF_FULL=1 runs it"),
+                 pytest.mark.alone, pytest.mark.seconds(600)):
+        test = mark(test)
+    return test
 
 
 def describe(what, **options):

@@ -12,6 +12,7 @@ import re
 import time
 from types import SimpleNamespace
 
+import belongings
 import pytest
 from rflab import lab as labs
 from rflab.labcheck import Checker
@@ -19,9 +20,9 @@ from rflab.system import wait_for
 from rflab.topology import load
 from rflab.verify import Verifier
 
-from conftest import CHECKOUT, PREFIX
+from conftest import CHECKOUT
 
-RUN_DIR = f"/run/routeflow-{PREFIX}span"
+RUN_DIR = belongings.run_directory("span")
 DPIDS = {"R1": 0x11, "R2": 0x12, "R3": 0x13}
 TRANSIT_TABLE = 3
 
@@ -164,6 +165,11 @@ def test_inside_link_is_cut_and_the_container_notices_nothing(lab, silent):
     assert noticed(lab) == before
 
 
+def why(lab):
+    """Of the container that spans three switches."""
+    return json.loads(lab.daemons.rfctl("--json", "why", "rfvmR", "1", check=False).stdout)
+
+
 def test_split_router_still_forwards_on_each_side(lab):
     links = [inside_link(lab, "R1", "R2"), inside_link(lab, "R1", "R3")]
     for link in links:
@@ -171,13 +177,12 @@ def test_split_router_still_forwards_on_each_side(lab):
     wait_for("R1 to be alone", lambda: (
         used_links(lab) == {("R2", "R3"), ("R3", "R2")}, used_links(lab)), 8)
     assert " 0% packet loss" in ping(lab, "h2", "h4", "-c", "1")
-    why = json.loads(lab.daemons.rfctl("--json", "why", "rfvmR", "1", check=False).stdout)
-    assert "0 of the 2 other datapaths" in why["verdict"], why
+    wait_for("that to be named", lambda: (
+        "0 of the 2 other datapaths" in why(lab)["verdict"], why(lab)), 5)
     for link in links:
         lab.network.set_link(link, True)
     until_all_reach(lab, 10)
-    why = json.loads(lab.daemons.rfctl("--json", "why", "rfvmR", "1", check=False).stdout)
-    assert why["ok"], why
+    wait_for("all to be well", lambda: (why(lab)["ok"], why(lab)), 5)
 
 
 def test_real_link_beyond_is_still_for_the_container_to_notice(lab):
