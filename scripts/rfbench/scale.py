@@ -159,6 +159,8 @@ def idle(results, seconds):
     try:
         for _, phase in lab.phases():
             phase()
+        # Until nothing of the start goes on any more, hellos and probes apart: of that there
+        # is no sign to wait for but the CPU time itself, which is measured next.
         time.sleep(10)
         pids = {name: lab.daemons.pid(name) for name in ("rfserver", "rfproxy", "rfvs")}
         clients = [pid for pid in lab.instance.processes() if comm(pid) == "rfclient"]
@@ -184,6 +186,6 @@ def at_rest(pids, seconds):
     """{name: per cent of a CPU}"""
     before = {name: cpu_s(pid) for name, pid in pids.items()}
     begun = time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # The interval over which it is measured.
     took = time.monotonic() - begun
     return {name: (cpu_s(pid) - before[name]) * 100 / took for name, pid in pids.items()}

@@ -2,10 +2,12 @@
 
 import re
 import time
+from datetime import datetime
 
 import pytest
 from rflab.ofctl import parse_flows
 from rflab.streams import Streams, lost
+from rflab.system import wait_for
 from rflab.topology import RFVS_BRIDGE
 
 
@@ -16,6 +18,13 @@ def flow_ages(lab, bridge):
     return {(flow.table, flow.priority, str(flow.match)):
             float(re.search(r"duration=([\d.]+)s", line)[1])
             for line, flow in zip(lines, parse_flows(text))}
+
+
+def in_sync_since(lab, node, moment):
+    """Whether rfclient's session with rfserver is younger, and has told everything."""
+    row = next(r for r in lab.daemons.show("clients") if r["name"] == f"rfclient@{node.vm}")
+    since = datetime.fromisoformat(row["since"].replace("Z", "+00:00")).timestamp()
+    return since > moment and row["state"] == "in sync", row
 
 
 def assert_settled(verifier):
@@ -29,10 +38,10 @@ def test_daemon_crash_loses_no_packet_and_no_flow(rftest2, verifier, name):
     bridges = [node.name for node in rftest2.topology.nodes] + [RFVS_BRIDGE]
     before = {bridge: flow_ages(rftest2, bridge) for bridge in bridges}
     with Streams(verifier.probes, interval_ms=10) as streams:
-        time.sleep(0.5)
+        time.sleep(0.5)  # Traffic before, to compare with.
         begun = time.monotonic()
         rftest2.daemons.kill(name)
-        time.sleep(1.0)  # Down long enough for the others to notice.
+        time.sleep(1.0)  # The fault: down long enough for the others to notice.
         rftest2.daemons.start_one(name)
         assert_settled(verifier)
         row = verifier.row("associations", verifier.associations, 30)
@@ -53,13 +62,14 @@ def test_rfclient_crash_is_healed_by_its_container(rftest2, verifier):
     node = rftest2.topology.nodes[0]
     before = flow_ages(rftest2, node.name)
     with Streams(verifier.probes, interval_ms=10) as streams:
-        time.sleep(0.5)
-        begun = time.monotonic()
+        time.sleep(0.5)  # Traffic before, to compare with.
+        begun, killed = time.monotonic(), time.time()
         rftest2.containers.run(node, "bash", "-c",
                                "for p in /proc/[0-9]*; do "
                                "[ $(<$p/comm) = rfclient ] && kill -9 ${p#/proc/}; done; "
                                "true")
-        time.sleep(1.5)  # The container's init waits 1 s.
+        # The container's init waits 1 s before it starts another one.
+        wait_for("a new session of rfclient", lambda: in_sync_since(rftest2, node, killed), 10)
         assert_settled(verifier)
         elapsed = time.monotonic() - begun
         traffic = streams.stop()

@@ -201,7 +201,7 @@ def test_restarts_of_rfproxy_and_rfserver_change_nothing(bed):
     bed.peer.wait_line("^DP_UP")
     bed.peer.wait_line("^SYNC_END")
     bed.peer.say_and_wait(f"begin {A}", f"fib {A} 172.31.2.0/24 group 1")
-    time.sleep(0.5)
+    time.sleep(0.5)  # What must not happen gets the time to happen.
     assert bed.switches.flows("a").keys() == before.keys(), "deleted before END"
     settle(bed, A, *plane(A))
     assert bed.peer.status(A)["changes"] == "0"
@@ -313,7 +313,7 @@ def test_fast_links_are_lost_within_some_hundred_milliseconds(bed, switches):
     bed.connect("a")
     bed.connect("b")
     bed.wait_log("link up")
-    time.sleep(1)  # It must hold, too.
+    time.sleep(1)  # Many times what a fast link is given: it must hold, too.
     assert "link down" not in bed.log()
     since = len(bed.peer.lines)
     try:
@@ -331,10 +331,10 @@ def test_links_survive_a_pause_of_rfproxy_itself(bed):
     bed.connect("b")
     bed.wait_log("link up")
     bed.process.send_signal(signal.SIGSTOP)
-    time.sleep(1)
+    time.sleep(1)  # The fault, much longer than a fast link is given.
     bed.process.send_signal(signal.SIGCONT)
     bed.wait_log("late by")
-    time.sleep(0.5)
+    time.sleep(0.5)  # What must not happen gets the time to happen.
     assert "link down" not in bed.log()
 
 
