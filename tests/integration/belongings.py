@@ -22,6 +22,7 @@ IS_ROOT = os.geteuid() == 0
 # Two checkouts can test at once with RF_TEST_PREFIX; and so can the workers of one run.
 OF_RUN = os.environ.get("RF_TEST_PREFIX", "" if IS_ROOT else f"u{os.geteuid()}")
 PREFIX = OF_RUN + os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+KEEP = os.environ.get("RF_KEEP") == "1"  # Until the next run.
 RUN = Instance(f"{'/run' if IS_ROOT else '/tmp'}/routeflow-{OF_RUN}test")
 
 
@@ -48,8 +49,9 @@ def begin():
     lock = _lock()
     for line in remove():
         print(f"removed what an earlier run has left: {line}")
-    RUN.dir.mkdir()
-    os.environ["TMPDIR"] = tempfile.tempdir = note("folder", tempfile.mkdtemp(prefix="rf-tests-"))
+    RUN.dir.mkdir(exist_ok=True)
+    tempfile.tempdir = note("folder", tempfile.mkdtemp(prefix="rf-tests-"))
+    os.environ["TMPDIR"] = tempfile.tempdir
     os.environ[MARK] = str(RUN.dir)
     return lock
 
@@ -82,6 +84,8 @@ def _command(pid):
 
 
 def main():
+    if KEEP:
+        return
     try:
         _lock_held = _lock()
         for line in remove():

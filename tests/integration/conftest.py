@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import belongings  # First: it finds the modules of scripts/.
-from belongings import CHECKOUT
+from belongings import CHECKOUT, KEEP
 
 from rflab import lab as labs
 from rflab.cli import wait_until_routed
@@ -16,7 +16,6 @@ from rflab.system import LabError
 from rflab.topology import load
 from rflab.verify import Verifier
 
-KEEP = os.environ.get("RF_KEEP") == "1"
 # Whatever MongoDB this machine has: test_demo_store.py is about those.
 os.environ.setdefault("RF_STORE", "sqlite")
 SECONDS = 120  # A test may take so long, unless it says @pytest.mark.seconds(N).
