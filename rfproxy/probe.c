@@ -36,9 +36,12 @@
 #define FRAME_MIN_LEN 60
 #define TICK_MS 500
 
-/* The counter of the last frame from src heard at dst; at any port, if dst is zero. */
+/* The counter of the last frame from src heard at dst; at any port, if dst is zero.
+ * Broadcasts are counted apart: a switch may be faster to hand over the one of a pair
+ * that was sent second, and the other is none that somebody replayed. */
 struct guard_key {
     struct dp_key src, dst;
+    uint32_t broadcast;
 };
 
 struct guard {
@@ -190,22 +193,23 @@ void probe_disconnected(struct datapath *dp)
 
 /* In. */
 
-static bool is_fresh(struct proxy *proxy, struct dp_key src, struct dp_key dst,
-                     uint64_t counter)
+static bool is_fresh(struct proxy *proxy, const struct lldp_info *info,
+                     struct dp_key dst)
 {
     struct guard_key key;
     struct guard *guard;
 
     memset(&key, 0, sizeof key); /* It is hashed as octets. */
-    key.src = src;
+    key.src = info->src;
     key.dst = dst;
+    key.broadcast = info->broadcast;
     HASH_FIND(hh, proxy->guards, &key, sizeof key, guard);
     if (!guard) {
         guard = xcalloc(1, sizeof *guard);
         guard->key = key;
         HASH_ADD(hh, proxy->guards, key, sizeof guard->key, guard);
     }
-    return replay_guard_accept(&guard->seen, counter);
+    return replay_guard_accept(&guard->seen, info->counter);
 }
 
 /* Whether a host has seen a frame on its way between two switches and repeats it: the
@@ -216,7 +220,7 @@ static bool is_copy(struct proxy *proxy, const struct dp_port *port,
 {
     const struct dp_key any = {0};
 
-    return !is_fresh(proxy, info->src, any, info->counter) && port->class == PORT_EDGE;
+    return !is_fresh(proxy, info, any) && port->class == PORT_EDGE;
 }
 
 void guards_destroy(struct proxy *proxy)
@@ -275,7 +279,7 @@ void probe_heard(struct datapath *dp, uint32_t in_port, struct cursor frame)
     } else if (verdict != FRAME_OK) {
         ignore(dp, port, frame_verdict_name(verdict),
                verdict == FRAME_STALE ? &info : NULL);
-    } else if (!is_fresh(proxy, info.src, dst, info.counter)) {
+    } else if (!is_fresh(proxy, &info, dst)) {
         ignore(dp, port, "replayed, expected a counter not seen before", &info);
     } else if (!info.broadcast && is_copy(proxy, port, &info)) {
         ignore(dp, port, "copied, another port has heard this very frame", &info);

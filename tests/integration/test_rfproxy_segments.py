@@ -119,3 +119,22 @@ def test_edge_port_is_asked_now_and_then_and_answers_at_once(bed):
     wait_direction(bed, 0x42, 0x41, "true", "true")
     wait_for("an answer", lambda: any(
         port == 1 and frame[12:14] == BDDP for port, frame in one.frames[since:]), 0.15)
+
+
+def test_probe_that_arrives_after_a_later_broadcast_is_no_replay(bed):
+    """Open vSwitch hands over the two of a new port in either order."""
+    one, two = bed.fakes[:2]
+    two.frames.clear()
+    broadcast = two.probe(1, BDDP)
+    sent = [frame for port, frame in two.frames if port == 1]
+    earlier = sent[sent.index(broadcast) - 1]
+    assert earlier[12:14] == LLDP
+    one.packet_in(1, broadcast)
+    wait_direction(bed, 0x42, 0x41, "true", "true")
+    one.packet_in(1, earlier)
+    wait_direction(bed, 0x42, 0x41, "true", "false")
+    for frame in (broadcast, earlier):
+        since = len(bed.log().splitlines())
+        one.packet_in(1, frame)
+        wait_for("it to be refused", lambda: any(
+            "replayed" in line for line in bed.log().splitlines()[since:]))
