@@ -14,6 +14,9 @@ and told as a note that names the line, or refused with an error that does:
                             Open vSwitch, else one of the kernel); several that are linked
                             are one; a second link of the same router to it is left out
     node of kind "legacy"   a router that is no OpenFlow switch, without a host
+    label of yEd, in its drawing   taken, if the node has no other
+    default of a GraphML key       the value where none is given
+    group, hyperedge        refused
     id missing or twice, link to a node that is not there, cost out of range, no node,
     text that is not of the format: refused
 
@@ -30,6 +33,12 @@ from xml.parsers import expat
 from .system import LabError
 
 MAX_COST = 65535
+MAX_LABEL = 80
+NUMBER = re.compile(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DRAWN = "label of the drawing"
+MAX_DEPTH = 100
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
+          b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 @dataclass
@@ -113,9 +122,8 @@ class Raw:
     """What both formats come down to, before it is looked at."""
 
     nodes: list = field(default_factory=list)  # (id, {attribute: text}, line)
-    edges: list = field(default_factory=list)  # (source, target, {…}, line)
+    edges: list = field(default_factory=list)  # (source, target, {…}, line, directed)
     attributes: dict = field(default_factory=dict)
-    directed: bool = False
 
 
 def load(path):
@@ -126,21 +134,37 @@ def load(path):
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    try:
+        text = decode(data)
         if re.match(r"\s*<", text):
             raw = read_graphml(data)
         else:
             raw = read_gml(text)
         graph = build(raw)
     except MapError as error:
-        raise LabError(f"{path}:{error.line}: {error}")
+        raise LabError(f"{path}:{error.line}: {printable(str(error))}")
     graph.name = path.stem
     graph.notes = [f"{path.name}:{line}: {what}" if line else f"{path.name}: {what}"
                    for line, what in graph.notes]
     return graph
+
+
+def decode(data):
+    """The text of a file, with lines that end in "\\n"."""
+    for first, packer in PACKED.items():
+        if data.startswith(first):
+            raise MapError(1, f"packed by {packer}; unpack it first")
+    try:
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else
+                           "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def printable(text, limit=200):
+    """Without what would move a terminal's cursor, and not longer than a person reads."""
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= limit else text[:limit - 3] + "..."
 
 
 # ---- GML ----
@@ -148,6 +172,7 @@ def load(path):
 GML_TOKEN = re.compile(r"""(?P<space>\s+|\#[^\n]*)
     |(?P<open>\[)|(?P<close>\])
     |(?P<text>"[^"]*")|(?P<word>[^\s\[\]"]+)""", re.VERBOSE)
+GML_KEY = re.compile(r"[^\W\d_][\w.:-]*")
 
 
 def gml_tokens(text):
@@ -163,20 +188,27 @@ def gml_tokens(text):
     yield "end", "", line
 
 
-def gml_list(tokens, opened):
-    """[(key, value, line)] up to the closing bracket; a value may be such a list."""
+def gml_list(tokens, opened, depth=0):
+    """[(key, value, line)] up to the closing bracket; a value may be such a list.
+
+    Keys are in lower case: some programs write Node and ID."""
     items = []
+    if depth > MAX_DEPTH:
+        raise MapError(opened, f"more than {MAX_DEPTH} lists within each other")
     while True:
         kind, key, line = next(tokens)
         if kind == "close" and opened or kind == "end" and not opened:
             return items
         if kind == "end":
             raise MapError(opened, "the list that begins here has no end")
-        if kind != "word" or not key[0].isalpha():
-            raise MapError(line, f"a key was expected, not {key}")
+        if kind != "word" or not GML_KEY.fullmatch(key):
+            known = opened or any(name == "graph" for name, _, _ in items)
+            raise MapError(line, f"a key was expected, not {printable(key, 40)}" + (
+                "" if known else "; this is neither GML nor GraphML"))
+        key = key.lower()
         kind, value, _ = next(tokens)
         if kind == "open":
-            items.append((key, gml_list(tokens, line), line))
+            items.append((key, gml_list(tokens, line, depth + 1), line))
         elif kind == "text":
             items.append((key, html.unescape(value[1:-1]), line))
         elif kind == "word":
@@ -187,80 +219,125 @@ def gml_list(tokens, opened):
 
 def read_gml(text):
     top = gml_list(gml_tokens(text), 0)
-    graphs = [(value, line) for key, value, line in top if key.lower() == "graph"]
-    if len(graphs) != 1 or not isinstance(graphs[0][0], list):
-        raise MapError(graphs[1][1] if len(graphs) > 1 else 1,
-                       f"{len(graphs)} graphs where one was expected")
-    raw = Raw()
-    for key, value, line in graphs[0][0]:
-        if isinstance(value, str):
-            raw.attributes[key] = value
-            continue
-        fields = {k: v for k, v, _ in value if isinstance(v, str)}
+    graphs = [(value, line) for key, value, line in top
+              if key == "graph" and isinstance(value, list)]
+    if not graphs:
+        raise MapError(1, "no graph [ ... ] in it; this is neither GML nor GraphML")
+    if len(graphs) > 1:
+        raise MapError(graphs[1][1], f"{len(graphs)} graphs where one was expected")
+    items = graphs[0][0]
+    raw = Raw(attributes={key: value for key, value, _ in items if isinstance(value, str)})
+    directed = raw.attributes.get("directed") == "1"
+    for key, value, line in items:
+        fields = {k: v for k, v, _ in value if isinstance(v, str)} \
+            if isinstance(value, list) else {}
         if key == "node":
             raw.nodes.append((fields.get("id"), fields, line))
         elif key == "edge":
-            raw.edges.append((fields.get("source"), fields.get("target"), fields, line))
-    raw.directed = raw.attributes.get("directed") == "1"
+            raw.edges.append((fields.get("source"), fields.get("target"), fields, line,
+                              directed))
     return raw
 
 
 # ---- GraphML ----
 
-def read_graphml(data):
-    raw, names = Raw(), {}
-    graphs, element, key, words = 0, None, None, ""
-    parser = expat.ParserCreate(namespace_separator=" ")
+# Elements of yEd and yFiles that hold what a person reads beside a node.
+DRAWN_LABELS = ("NodeLabel", "Label.Text")
 
-    def start(tag, attributes):
-        nonlocal graphs, element, key, words
+
+class GraphML:
+    """What the elements of a file say, one after the other."""
+
+    def __init__(self):
+        self.raw = Raw()
+        self.names = {}  # Id of a key -> the attribute's name.
+        self.defaults = {"node": {}, "edge": {}}
+        self.owners = [{}]  # Attributes of what we are in, the innermost last.
+        self.path = []  # Names of the elements we are in.
+        self.key = None  # Attributes of the <key>, or id of the key of the <data>.
+        self.words = ""
+        self.graphs = 0
+        self.directed = False
+        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.StartElementHandler, self.parser.EndElementHandler = self.start, self.end
+        self.parser.CharacterDataHandler = self.text
+        self.parser.EntityDeclHandler = self.entity
+
+    def start(self, tag, attributes):
         tag = tag.rpartition(" ")[2]
-        line = parser.CurrentLineNumber
+        line = self.parser.CurrentLineNumber
+        if not self.path and tag != "graphml":
+            raise MapError(line, f"XML of another kind: {tag} where graphml was expected")
+        self.path.append(tag)
+        if tag in ("graph", "node", "edge", "port"):
+            self.owners.append({})
         if tag == "graph":
-            graphs += 1
-            if graphs > 1:
-                raise MapError(line, "a second graph, or one inside a node")
-            raw.directed = attributes.get("edgedefault") == "directed"
-        elif tag == "key":
-            names[attributes.get("id")] = attributes.get("attr.name",
-                                                         attributes.get("id"))
+            self.graphs += 1
+            if self.graphs > 1:
+                raise MapError(line, "a second graph, or one inside a node (a group)")
+            self.owners[-1] = self.raw.attributes
+            self.directed = attributes.get("edgedefault") == "directed"
         elif tag == "node":
-            element = {}
-            raw.nodes.append((attributes.get("id"), element, line))
+            self.raw.nodes.append((attributes.get("id"), self.owners[-1], line))
         elif tag == "edge":
-            element = {}
-            raw.edges.append((attributes.get("source"), attributes.get("target"),
-                              element, line))
+            directed = attributes.get("directed")
+            self.raw.edges.append((
+                attributes.get("source"), attributes.get("target"), self.owners[-1], line,
+                self.directed if directed is None else directed in ("true", "1")))
         elif tag == "hyperedge":
             raise MapError(line, "links of more than two ends are not supported")
+        elif tag == "key":
+            self.key = attributes
+            self.names[attributes.get("id")] = attributes.get("attr.name",
+                                                              attributes.get("id"))
         elif tag == "data":
-            key, words = names.get(attributes.get("key"), attributes.get("key")), ""
+            self.key = attributes.get("key")
+        if tag in ("data", "default", *DRAWN_LABELS):
+            self.words = ""
 
-    def end(tag):
-        nonlocal element, key
-        tag = tag.rpartition(" ")[2]
-        if tag in ("node", "edge"):
-            element = None
-        elif tag == "data" and key is not None:
-            (raw.attributes if element is None else element)[key] = words.strip()
-            key = None
+    def end(self, tag):
+        tag = self.path.pop()
+        words = self.words.strip()
+        if tag == "data":
+            self.owners[-1][self.names.get(self.key, self.key)] = words
+        elif tag == "default" and self.path[-1] == "key":
+            name = self.names[self.key.get("id")]
+            for what in self.defaults:
+                if self.key.get("for", "all") in (what, "all"):
+                    self.defaults[what][name] = words
+        elif tag in DRAWN_LABELS and "node" in self.path and words:
+            self.owners[-1].setdefault(DRAWN, words)
+        if tag in ("graph", "node", "edge", "port"):
+            self.owners.pop()
 
-    def text(part):
-        nonlocal words
-        words += part
+    def text(self, part):
+        # What follows the words of a label in its element is how to draw it.
+        if self.path[-1] in ("data", "default", *DRAWN_LABELS):
+            self.words += part
 
-    def refuse(*_):
-        raise MapError(parser.CurrentLineNumber, "entities of its own are not read")
+    def entity(self, *_):
+        raise MapError(self.parser.CurrentLineNumber, "entities of its own are not read")
 
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.EntityDeclHandler = text, refuse
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise MapError(error.lineno, expat.errors.messages[error.code])
-    if not graphs:
-        raise MapError(1, "XML, but no GraphML: it has no graph")
-    return raw
+    def read(self, data):
+        try:
+            self.parser.Parse(data, True)
+        except expat.ExpatError as error:
+            what = expat.errors.messages[error.code]
+            if what == expat.errors.XML_ERROR_NO_ELEMENTS:
+                what = "the file ends too soon"
+            raise MapError(error.lineno, what)
+        if not self.graphs:
+            raise MapError(1, "this GraphML has no graph")
+        for what, things in (("node", self.raw.nodes), ("edge", self.raw.edges)):
+            for thing in things:
+                fields = thing[-2] if what == "node" else thing[-3]
+                for name, words in self.defaults[what].items():
+                    fields.setdefault(name, words)
+        return self.raw
+
+
+def read_graphml(data):
+    return GraphML().read(data)
 
 
 # ---- both ----
@@ -300,7 +377,10 @@ def _places(graph, nodes):
         if ident in index:
             raise MapError(line, f"a second node with id {ident}; the first is in line "
                            f"{lines[ident]}")
-        label = " ".join((attribute(fields, "label", "name") or ident).split())
+        words = " ".join((attribute(fields, "label", "name", DRAWN) or ident).split())
+        label = printable(words or ident, MAX_LABEL)
+        if len(words) > MAX_LABEL:
+            graph.notes.append((line, f"a label of {len(words)} characters is cut"))
         number = labels[label] = labels.get(label, 0) + 1
         if number > 1:
             first, label = label, f"{label}#{number}"
@@ -332,7 +412,7 @@ def _kind(fields):
 
 def _spans(graph, raw, index):
     seen = Counter()  # Directed links whose way back was not met yet.
-    for source, target, fields, line in raw.edges:
+    for source, target, fields, line, directed in raw.edges:
         for end, what in ((source, "source"), (target, "target")):
             if end is None:
                 raise MapError(line, f"a link has no {what}")
@@ -346,10 +426,10 @@ def _spans(graph, raw, index):
         if isinstance(a, Hub) or isinstance(b, Hub):
             _plug(graph, index, (a, b), _cost(fields, line), line)
             continue
-        if raw.directed and seen[b, a]:
+        if directed and seen[b, a]:
             seen[b, a] -= 1
             continue
-        seen[a, b] += 1
+        seen[a, b] += directed
         graph.spans.append(Span(a, b, _cost(fields, line), line))
 
 
@@ -381,10 +461,7 @@ def _cost(fields, line):
     text = attribute(fields, "cost", "metric")
     if text is None:
         return None
-    try:
-        cost = float(text)
-    except ValueError:
-        cost = 0
-    if cost != int(cost) or not 1 <= cost <= MAX_COST:
+    cost = float(text) if NUMBER.fullmatch(text) else 0
+    if not 1 <= cost <= MAX_COST or cost != int(cost):
         raise MapError(line, f"cost {text} is none of 1..{MAX_COST}")
     return int(cost)

@@ -69,15 +69,103 @@ def test_gml_oddities_of_the_zoo_are_kept_or_noted_with_their_line(tmp_path):
     ("graph [\n node [ id 0 label \"x ]\n]\n",
      "map.gml:2: a text that begins here has no end"),
     ("graph [ node [ id 0 ] ]\n graph [ ]", "map.gml:2: 2 graphs where one was expected"),
-    ("\n5 6", "map.gml:2: a key was expected, not 5"),
+    ("\n5 6", "map.gml:2: a key was expected, not 5; this is neither GML nor GraphML"),
+    ("graph [ node [ id 0 ] ]\n]", "map.gml:2: a key was expected, not ]"),
+    ("graph [\n node [ id 0 label \"\\\"x\\\"\" ] ]",
+     "map.gml:2: a key was expected, not x\\"),
     ("hello", "map.gml:1: hello has no value"),
-    ("", "map.gml:1: 0 graphs where one was expected"),
+    ("\x89PNG\x1b[2J", "map.gml:1: a key was expected, not ?PNG?; this is neither GML nor "
+     "GraphML"),
+    ("strict graph {\n a -- b }", "map.gml:1: a key was expected, not {; this is neither GML "
+     "nor GraphML"),
+    ("", "map.gml:1: no graph [ ... ] in it; this is neither GML nor GraphML"),
+    ("graph 5", "map.gml:1: no graph [ ... ] in it; this is neither GML nor GraphML"),
+    ("graph " + "[ a " * 5000, "map.gml:1: more than 100 lists within each other"),
+    (b"\x1f\x8b\x08\x00", "map.gml:1: packed by gzip; unpack it first"),
     ("graph [ node [ id 0 ] node [ id 1 ]\n edge [ source 0 target 1 cost 0 ] ]",
      "map.gml:2: cost 0 is none of 1..65535"),
     ("graph [ node [ id 0 ]\n edge [ source 0 ] ]", "map.gml:2: a link has no target"),
 ])
 def test_gml_that_is_no_network_is_refused_with_its_line(tmp_path, text, said):
     assert refusal(tmp_path, text) == said
+
+
+@pytest.mark.parametrize("cost", ["0", "65536", "2.5", "-3", "inf", "+INF", "NAN", "1e400",
+                                  "1_0", ".", "ten"])
+def test_a_cost_that_ospf_cannot_have_is_refused(tmp_path, cost):
+    assert refusal(tmp_path, "graph [ node [ id 0 ] node [ id 1 ]\n"
+                   f"edge [ source 0 target 1 cost {cost} ] ]") == \
+        f"map.gml:2: cost {cost} is none of 1..65535"
+
+
+@pytest.mark.parametrize("cost, number", [("1.0E2", 100), ("7.", 7), ("+5", 5)])
+def test_costs_as_programs_write_them(tmp_path, cost, number):
+    assert load(tmp_path, "graph [ node [ id 0 ] node [ id 1 ] edge [ source 0 target 1 "
+                f"cost {cost} ] ]").spans[0].cost == number
+
+
+TRIANGLE = """# Made by hand
+graph [
+  node [ id 0 label "Ä" ]
+  node [ id -1 label b ]
+  Node [ ID "x" ]
+  edge [ source 0 target -1 ]
+  EDGE [ Source -1 Target "x" ]
+  edge [ source 0 target 9 ]
+]
+"""
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text.encode(),
+    lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
+    lambda text: text.replace("\n", "\r").encode(),
+    lambda text: text.replace(" ", "\t").encode("utf-16"),
+    lambda text: text.encode("latin-1")])
+def test_gml_in_any_encoding_with_any_line_ends(tmp_path, change):
+    assert refusal(tmp_path, change(TRIANGLE)) == \
+        "map.gml:8: a link to node 9, which is not there"
+    graph = load(tmp_path, change(TRIANGLE.replace("target 9", "target x")))
+    assert [place.label for place in graph.places] == ["Ä", "b", "x"]
+    assert [(span.a, span.b) for span in graph.spans] == [(0, 1), (1, 2), (0, 2)]
+
+
+def test_labels_move_no_cursor_and_fit_on_a_line(tmp_path):
+    graph = load(tmp_path, 'graph [ node [ id 0 label "a\tb\n c\x1b[2J" ]\n'
+                 f'node [ id 1 label "{"x" * 300}" ] node [ id 2 label "  " ] ]')
+    assert [place.label for place in graph.places] == ["a b c?[2J", "x" * 77 + "...", "2"]
+    assert graph.notes[0] == "map.gml:3: a label of 300 characters is cut"
+
+
+# As yEd 3 and yEd Live draw a node, with what does not matter left out.
+YED = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns" xmlns:y="urn:y">
+  <key for="node" id="d6" yfiles.type="nodegraphics"/>
+  <key for="all" id="d7" attr.name="label"/>
+  <key for="edge" id="d8" attr.name="cost"><default>7</default></key>
+  <graph edgedefault="directed" id="G">
+    <node id="n0"><data key="d6"><y:ShapeNode>
+      <y:NodeLabel>Core
+Zürich<y:LabelModel>no word</y:LabelModel></y:NodeLabel>
+      <y:NodeLabel>a second one</y:NodeLabel></y:ShapeNode></data></node>
+    <node id="n1"><data key="d6"><y:Label><y:Label.Text><![CDATA[<b>]]></y:Label.Text>
+      </y:Label></data><port name="p"><data key="d7">a port</data></port></node>
+    <node id="n2"><data key="d7">given</data>
+      <data key="d6"><y:NodeLabel>drawn</y:NodeLabel></data></node>
+    <edge source="n0" target="n1" sourceport="p"/>
+    <edge source="n1" target="n0"/>
+    <edge source="n1" target="n2" directed="false"><data key="d8">9</data></edge>
+    <edge source="n2" target="n1" directed="false"/>
+  </graph>
+</graphml>
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_graphml_of_yed_has_its_labels_defaults_and_directions(tmp_path, encoding):
+    graph = load(tmp_path, YED.encode(encoding), "map.graphml")
+    assert [place.label for place in graph.places] == ["Core Zürich", "<b>", "given"]
+    assert [(span.a, span.b, span.cost) for span in graph.spans] == [
+        (0, 1, 7), (1, 2, 9), (2, 1, 7)]
 
 
 GRAPHML = """<?xml version="1.0" encoding="utf-8"?>
@@ -112,6 +200,13 @@ def test_a_directed_map_draws_each_link_twice(tmp_path):
 
 @pytest.mark.parametrize("change, said", [
     (("</graph>", ""), "map.graphml:12: mismatched tag"),
+    (("</graph>\n</graphml>\n", ""), "map.graphml:11: the file ends too soon"),
+    (("<edge source=\"1\" target=\"0\"/>", "<hyperedge/>"),
+     "map.graphml:10: links of more than two ends are not supported"),
+    (("</node>", "<graph/></node>"),
+     "map.graphml:7: a second graph, or one inside a node (a group)"),
+    (("graphml xmlns", "gexf xmlns"),
+     "map.graphml:2: XML of another kind: gexf where graphml was expected"),
     (('target="0"', 'target="7"'), "map.graphml:10: a link to node 7, which is not there"),
     (("graph ", "tree "), "map.graphml:11: mismatched tag"),
     (("<?xml version=\"1.0\" encoding=\"utf-8\"?>",
@@ -126,6 +221,8 @@ def test_text_in_latin1_and_missing_files(tmp_path):
     assert load(tmp_path, text).places[0].label == "Köln"
     with pytest.raises(LabError, match="No such file"):
         graphfile.load(tmp_path / "none.gml")
+    with pytest.raises(LabError, match="Is a directory"):
+        graphfile.load(tmp_path)
 
 
 @pytest.mark.parametrize("name, nodes, links", [
@@ -175,6 +272,23 @@ def test_a_document_survives_its_file(tmp_path):
     again = topology.load(path)
     assert again.ipv6 and again.light and again.document == document
     assert again.nodes[2].loopbacks == topology.parse(document).nodes[2].loopbacks
+
+
+@pytest.mark.parametrize("text, said", [
+    ('{"nodes": [\n', ":2:1: Expecting value"),
+    ("[1, 2]", ": this is no topology of a lab: list indices must be integers or slices, "
+     "not str"),
+    ("null", ": this is no topology of a lab: 'NoneType' object is not subscriptable"),
+    ('{"nodes": [{"id": 0}], "links": []}', ": 'name' is missing; this is no topology of a "
+     "lab"),
+    ('{"nodes": [{"name": "../x", "vm": "y", "vm_id": "02", "number": 1, "dpid": "1"}], '
+     '"hosts": []}', ': the name "../x" has more than letters, digits, . and _')])
+def test_json_that_is_no_topology_is_refused(tmp_path, text, said):
+    path = tmp_path / "topology.json"
+    path.write_text(text)
+    with pytest.raises(LabError) as error:
+        topology.load(path)
+    assert str(error.value) == f"{path}{said}"
 
 
 def test_rip_refuses_networks_wider_than_it_reaches():
@@ -378,6 +492,39 @@ def test_settings_of_links_change_what_they_name_and_nothing_else():
     # The oracle takes the way round.
     network = lab.hosts[0].address.network
     assert {interface for _, interface in oracle.routes(lab)["n2"][network]} == {"eth3"}
+
+
+NAMESAKES = """graph [
+  node [ id 0 label "n2" ] node [ id 1 label "Lima, Peru" ] node [ id 2 label "Rio" ]
+  node [ id 3 label "Rio" ] node [ id 4 label "rfvm3" ] node [ id 5 label "6\'\'" ]
+  edge [ source 0 target 1 ] edge [ source 1 target 2 ] edge [ source 1 target 3 ]
+  edge [ source 3 target 4 ] edge [ source 3 target 4 ] edge [ source 4 target 5 ] ]
+"""
+
+
+def test_no_label_stands_for_another_nodes_name(tmp_path):
+    net = topology.parse(plan.document(load(tmp_path, NAMESAKES)))
+    found = {word: node.name for word, node in net.nodes_by_word().items()}
+    assert [found[word] for word in ("n2", "rfvm3", "rfvm2", "Rio", "Rio#2", "Lima, Peru")
+            ] == ["n2", "n3", "n2", "n3", "n4", "n2"]
+    assert [net.link(name).name for name in (
+        "n1-n2", "n2-n1", "n2-Lima, Peru", "Rio#2-Lima, Peru", "rfvm3-Rio#2.2", "n5-n4.2")
+    ] == ["n1-n2", "n1-n2", "n1-n2", "n2-n4", "n4-n5.2", "n4-n5.2"]
+    with pytest.raises(LabError, match="no link n1-n3; there are: n1-n2 n2-n3 n2-n4 n4-n5 "):
+        net.link("n1-n3")
+    with pytest.raises(LabError, match="no link x; .* n30-n31 and 69 more$"):
+        lab("line:100").link("x")
+
+
+def test_settings_name_nodes_by_labels_of_any_characters(tmp_path):
+    net = topology.parse(plan.document(load(tmp_path, NAMESAKES)))
+    document, faults = linkfile.settle(
+        'node,node,cost  # settings\n"Lima, Peru",Rio#2,5 # the second\n'
+        '  # nothing\nrfvm5,6\'\',7\n"n1", "n2" ,9\n', net)
+    assert not faults
+    assert [link["cost"] for link in document["links"]] == [9, 10, 5, 10, 10, 7]
+    _, faults = linkfile.settle('node,node,cost\n"Lima, Peru", Rio#3,5\n"Lima,n1,5\n', net)
+    assert faults == [(2, 15, 'there is no node "Rio#3"'), (3, 1, 'there is no node ""Lima"')]
 
 
 def test_one_of_parallel_links_or_all_of_them(tmp_path):
