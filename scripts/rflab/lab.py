@@ -39,7 +39,8 @@ class Lab:
         try:
             state = json.loads((instance.dir / "state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise LabError(f"no lab is up on {instance.dir} (scripts/demo up)")
+            raise LabError(f"no lab is up on {instance.dir} (scripts/lab up, or "
+                           "scripts/demo up)")
         lab = cls(instance, load(instance.dir / "config" / "topology.json"),
                   state["management"])
         lab.state = state

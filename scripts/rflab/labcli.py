@@ -29,7 +29,8 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="bring a network up", epilog=EPILOG)
     up.add_argument("file", metavar="FILE")
-    up.add_argument("--routing", choices=plan.PROTOCOLS, default="ospf")
+    up.add_argument("--routing", choices=plan.PROTOCOLS,
+                    help="ospf, unless the file says it")
     up.add_argument("--ipv6", action="store_true", help="IPv6 beside IPv4")
     up.add_argument("--links", metavar="FILE",
                     help="cost and MTU of single links, CSV: node,node,index,cost,mtu")
@@ -57,10 +58,15 @@ def read(arguments):
     text = arguments.file
     if text.endswith(".json"):
         topology, notes = load(text, arguments.ipv6), []
+        if arguments.routing:
+            raise LabError(f"{text}: a topology in JSON says its routing itself; edit "
+                           '"protocol" there')
+        topology.light |= arguments.light
+        topology.document["light"] = topology.light
     else:
         graph = shapes.parse(text) if shapes.is_shape(text) else graphfile.load(text)
-        topology = parse(plan.document(graph, arguments.routing, arguments.ipv6,
-                                       arguments.light))
+        topology = parse(plan.document(graph, arguments.routing or "ospf",
+                                       arguments.ipv6, arguments.light))
         notes = graph.notes
     if arguments.links:
         mapping = topology.mapping
@@ -117,6 +123,8 @@ def wait(lab, progress):
 def check(run_dir, arguments):
     lab = labs.Lab.opened(run_dir)
     out = sys.stderr if arguments.json == "-" else sys.stdout
+    if arguments.json not in (None, "-"):
+        Path(arguments.json).write_text("", encoding="utf-8")  # Fails now, or never.
 
     def report(result):
         print(f"{'PASS' if result.passed else 'FAIL'}  {result.check:<40} "
@@ -163,17 +171,24 @@ def memory(lab):
 
 def execute(run_dir, name, argv):
     lab = labs.Lab.opened(run_dir)
-    nodes = {key: node for node in lab.topology.nodes
-             for key in (node.label, node.vm, node.name)}
     hosts = {host.name: host for host in lab.topology.hosts}
+    nodes = lab.topology.nodes_by_word()
     argv = argv or ["bash"]
-    if name in nodes:
-        line = lab.containers.command(nodes[name], *argv)
-    elif name in hosts:
+    if name in hosts:
         line = lab.instance.inside(lab.network.host_netns(hosts[name]), *argv)
+    elif name in nodes:
+        line = lab.containers.command(nodes[name], *argv)
     else:
-        raise LabError(f"no host or router {name}")
+        raise LabError(f"no host or router {name}; hosts are {ends(hosts)}, routers "
+                       f"{ends([node.name for node in lab.topology.nodes])}, and what "
+                       "the map calls them")
     os.execvp(line[0], [str(word) for word in line])
+
+
+def ends(names):
+    """Of many names."""
+    names = list(names)
+    return " ".join(names if len(names) < 5 else [names[0], "...", names[-1]])
 
 
 def set_link(run_dir, name, state):
@@ -205,6 +220,14 @@ def run(words):
         return main(words)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`scripts/lab status | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"lab: {error.filename or 'the system says'}: {error.strerror}",
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nlab: interrupted; scripts/lab down removes what was made", file=sys.stderr)

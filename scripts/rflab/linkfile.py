@@ -1,10 +1,11 @@
 """Settings of single links, for any map: `scripts/lab up FILE --links SETTINGS`.
 
-A CSV file whose first line names the columns; "#" begins a comment:
+A CSV file whose first line names the columns; " #" begins a comment:
 
     node,node,index,cost,mtu
     n1,n2,,50,1400          # a node is n1, its container rfvm1, or its label
     Chicago,Denver,2,,1280  # of parallel links the second; without it, all of them
+    Rio#2,"Lima, Peru",,7,  # a "#" inside a word is part of it; a "," wants quotes
 
 `cost` is what OSPF and IS-IS add up, 1..65535; `mtu` is what fits through the link, in
 octets.  What is left empty stays as it is, and so does each link that is not named.
@@ -12,6 +13,7 @@ Later lines win.  All faults are told at once, each as file:line:column.
 """
 
 import copy
+import re
 from pathlib import Path
 
 from .system import LabError
@@ -19,6 +21,9 @@ from .system import LabError
 COLUMNS = ("node", "node", "index", "cost", "mtu")
 LIMITS = {"index": (1, 64), "cost": (1, 65535), "mtu": (576, 9000)}
 IPV6_MIN_MTU = 1280  # RFC 8200, 5.
+QUOTED = r'"((?:[^"]|"")*)"'
+COMMENT = re.compile(rf"({QUOTED})|(?:^|(?<=\s))#.*")
+FIELD = re.compile(rf"(?P<blanks>\s*)(?:{QUOTED}\s*|([^,]*))(,|$)")
 
 
 def apply(path, topology):
@@ -38,7 +43,7 @@ def settle(text, topology):
     """(document, [(line, column, what is wrong)])"""
     reader = _Reader(topology)
     for number, line in enumerate(text.splitlines(), 1):
-        fields = _fields(line.partition("#")[0])
+        fields = _fields(line)
         if any(word for word, _ in fields):
             reader.line(number, fields)
     if not reader.columns:
@@ -48,10 +53,14 @@ def settle(text, topology):
 
 def _fields(line):
     """[(text, column)]"""
-    found, at = [], 0
-    for word in line.split(","):
-        found.append((word.strip(), at + len(word) - len(word.lstrip()) + 1))
-        at += len(word) + 1
+    line = COMMENT.sub(lambda found: found[1] or "", line)
+    found, at, more = [], 0, ","
+    while more:
+        field = FIELD.match(line, at)
+        _, quoted, bare, more = field.groups()
+        found.append((bare.strip() if quoted is None else quoted.replace('""', '"'),
+                      field.end("blanks") + 1))
+        at = field.end()
     return found
 
 
@@ -61,8 +70,7 @@ class _Reader:
         self.document = copy.deepcopy(topology.document)
         self.faults = []
         self.columns = None
-        self.nodes = {word: node for node in topology.nodes
-                      for word in (node.label, node.vm, node.name) if word}
+        self.nodes = topology.nodes_by_word()
 
     def fault(self, line, column, what):
         self.faults.append((line, column, what))

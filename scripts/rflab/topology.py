@@ -29,6 +29,7 @@ the ports of inside links, which no container has, from 101.
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,9 @@ RFVS_DPID = 0x7266767300000000
 RFVS_BRIDGE = "dp0"
 DEFAULT_COST = 10
 DEFAULT_MTU = 1500
+MAX_TOLD = 30
+# What becomes part of paths, interfaces, and commands of ip.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")
 
 
 @dataclass(eq=False)  # One is equal to itself only.
@@ -189,9 +193,17 @@ class Link:
 
     @property
     def name(self):
-        suffix = f".{self.serial}" if self.serial > 1 else ""
-        return f"{self.a.node.name}-{self.b.node.name}{suffix}"
+        return self._between(self.a.node.name, self.b.node.name)
 
+    def _between(self, a, b):
+        return f"{a}-{b}" + (f".{self.serial}" if self.serial > 1 else "")
+
+    @property
+    def names(self):
+        """Whichever way round it is written; by the labels last."""
+        a, b = self.a.node, self.b.node
+        return [self.name, self._between(b.name, a.name),
+                self._between(a.label, b.label), self._between(b.label, a.label)]
 
     @property
     def is_legacy(self):
@@ -236,6 +248,12 @@ class Attachment:
     @property
     def name(self):
         return f"{self.a.node.name}-{self.a.segment.name}"
+
+    @property
+    def names(self):
+        here, there = self.a.node, self.a.segment.name
+        return [self.name, f"{there}-{here.name}", f"{here.label}-{there}",
+                f"{there}-{here.label}"]
 
     @property
     def cable(self):
@@ -288,17 +306,20 @@ class Topology:
     def node(self, name):
         return next(node for node in self.nodes if node.name == name)
 
+    def nodes_by_word(self):
+        """{name, container or label: node}; no label stands for another node's name."""
+        return {word: node for words in ("label", "vm", "name") for node in self.nodes
+                for word in [getattr(node, words)] if word}
+
     def link(self, name):
         """Finds "A-D", whichever way round it is written."""
-        for link in self.links:
-            if name in (link.name, f"{link.b.node.name}-{link.a.node.name}") or \
-                    name == f"{link.b.node.name}-{link.a.node.name}.{link.serial}":
-                return link
-        for cable in self.attachments():
-            if name in (cable.name, "-".join(reversed(cable.name.split("-")))):
-                return cable
-        raise LabError(f"no link {name}; there are: " +
-                       " ".join(cable.name for cable in self.cables()))
+        for number in range(4):
+            for cable in self.cables():
+                if name == cable.names[number]:
+                    return cable
+        names = [cable.name for cable in self.cables()]
+        raise LabError(f"no link {name}; there are: " + " ".join(names[:MAX_TOLD]) + (
+            f" and {len(names) - MAX_TOLD} more" if len(names) > MAX_TOLD else ""))
 
     def host_networks(self):
         return [address.network for host in self.hosts for address in host.addresses]
@@ -353,10 +374,14 @@ def load(path, ipv6=False):
             topology = parse(_with_ipv6(document, topology))
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}")
+    except json.JSONDecodeError as error:
+        raise LabError(f"{path}:{error.lineno}:{error.colno}: {error.msg}")
     except ValueError as error:
         raise LabError(f"{path}: {error}")
     except KeyError as error:
-        raise LabError(f"{path}: {error} is missing")
+        raise LabError(f"{path}: {error} is missing; this is no topology of a lab")
+    except (TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise LabError(f"{path}: this is no topology of a lab: {error}")
     if document.get("mapping"):
         topology.mapping = path.parent / document["mapping"]
     return topology
@@ -392,6 +417,10 @@ def _build(document):
         if len({getattr(node, kind) for node in nodes}) != len(nodes):
             raise ValueError(f"two nodes have the same {kind}")
     switches = [switch for node in nodes for switch in node.switches]
+    for name in [name for node in nodes for name in (node.name, node.vm)] + [
+            part["name"] for part in (*document["hosts"], *document.get("segments", []))]:
+        if not NAME.fullmatch(name):
+            raise ValueError(f'the name "{name}" has more than letters, digits, . and _')
     for kind in ("name", "dpid"):
         if len({getattr(switch, kind) for switch in switches}) != len(switches):
             raise ValueError(f"two switches have the same {kind}")
