@@ -3,10 +3,12 @@ No root is needed."""
 
 import ipaddress
 import json
+import re
 
 import pytest
 
-from rflab import graphfile, labcheck, linkfile, oracle, plan, shapes, suite, topology, trace
+from rflab import (graphfile, labcheck, labcli, linkfile, oracle, plan, shapes, suite,
+                   topology, trace)
 from rflab.system import CHECKOUT, LabError
 
 ZOO = """# A comment
@@ -289,6 +291,33 @@ def test_json_that_is_no_topology_is_refused(tmp_path, text, said):
     with pytest.raises(LabError) as error:
         topology.load(path)
     assert str(error.value) == f"{path}{said}"
+
+
+def read(*words):
+    return labcli.read(labcli.parser().parse_args(["up", *map(str, words)]))[0]
+
+
+def test_json_says_its_routing_itself_but_may_be_made_light():
+    classic = CHECKOUT / "config/rftest2.json"
+    assert not read(classic).light
+    made = read(classic, "--light")
+    assert made.light and topology.parse(made.document).light
+    with pytest.raises(LabError, match="rftest2.json: a topology in JSON says its routing"):
+        read(classic, "--routing", "isis")
+    assert read("ring:3").routing["protocol"] == "ospf"
+    assert read("ring:3", "--routing", "isis").routing["protocol"] == "isis"
+
+
+@pytest.mark.parametrize("words, said", [
+    (["exec", "n1", "true"], r"lab: no lab is up on \S+ \(scripts/lab up"),
+    (["up", "none.gml"], "lab: none.gml: No such file or directory"),
+    (["up", "ring:2"], r"lab: ring:2: there are ring:N \(3...\), line:N")])
+def test_faults_of_the_command_line_are_one_line(capsys, monkeypatch, tmp_path, words, said):
+    monkeypatch.setenv("RF_RUN", str(tmp_path / "run"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert labcli.run(words) == 1
+    out, err = capsys.readouterr()
+    assert not out and re.match(said, err) and err.count("\n") == 1
 
 
 def test_rip_refuses_networks_wider_than_it_reaches():
