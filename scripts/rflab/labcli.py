@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cli, graphfile, linkfile, plan, shapes
+from . import cli, graphfile, linkfile, oracle, plan, shapes
 from . import lab as labs
 from .labcheck import Checker, as_json, some_of
 from .system import LabError
@@ -16,6 +16,7 @@ DEFAULT_RUN = "/run/routeflow-lab"
 # A router with its switch and host; docs/lab.md.
 NODE_MB = {"bgp": 40, "ibgp": 60}
 DEFAULT_NODE_MB = 26
+MAX_HOPS = 64  # VM_MAX_HOPS of core/vm.h.
 
 EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
 or one that a lab made, edited).  Or one of: {shapes.SHAPES}.
@@ -86,11 +87,23 @@ def require_memory(topology):
                        f"MB, and {free} MB are free")
 
 
+def require_hops(topology):
+    """The suite would find more ways than the platform takes from it, and so `check`
+    would never hold."""
+    for name, routes in oracle.routes(topology).items():
+        for network, hops in routes.items():
+            if len(hops) > MAX_HOPS:
+                raise LabError(f"{topology.name}: {topology.node(name).title} has "
+                               f"{len(hops)} ways of equal cost to {network}, and "
+                               f"{MAX_HOPS} are the most that are used")
+
+
 def up(run_dir, arguments):
     topology, notes = read(arguments)
     for note in notes:
         cli.say(f"note: {note}")
     require_memory(topology)
+    require_hops(topology)
     labs.lock(run_dir)
     progress = cli.Progress()
     cli.say(f"{topology.name}: {topology.about}")
