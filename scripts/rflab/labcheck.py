@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 from . import oracle, pcap, suite
 from .ofctl import Bucket, parse_flows, parse_groups
-from .system import LabError, wait_for
+from .system import LabError, plural, wait_for
 from .trace import Walker
 from .verify import ACTIVE, FIB_TABLE, Failed, Verifier, as_rows, find_key
 
@@ -245,8 +245,8 @@ class Checker:
             differences += differs
             flows += n_flows
             groups += n_groups
-        return (f"{flows} FIB flows and {groups} groups in "
-                f"{len(self.topology.switches())} switches"), differences
+        return (f"{plural(flows, 'FIB flow')} and {plural(groups, 'group')} in "
+                f"{plural(len(self.topology.switches()), 'switch')}"), differences
 
     # ---- reachability ----
 
