@@ -16,6 +16,7 @@ import copy
 import re
 from pathlib import Path
 
+from . import graphfile
 from .system import LabError
 
 COLUMNS = ("node", "node", "index", "cost", "mtu")
@@ -29,9 +30,11 @@ FIELD = re.compile(rf"(?P<blanks>\s*)(?:{QUOTED}\s*|([^,]*))(,|$)")
 def apply(path, topology):
     """The topology's document with what the file says of its links."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabError(f"{path}: {getattr(error, 'strerror', None) or error}")
+        text = graphfile.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}")
+    except graphfile.MapError as error:
+        raise LabError(f"{path}:{error.line}: {error}")
     document, faults = settle(text, topology)
     if faults:
         raise LabError("\n".join(f"{path}:{line}:{column}: {what}"

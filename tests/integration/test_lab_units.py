@@ -346,6 +346,20 @@ def test_settings_name_nodes_by_labels_of_any_characters(tmp_path):
     assert faults == [(2, 15, 'there is no node "Rio#3"'), (3, 1, 'there is no node ""Lima"')]
 
 
+@pytest.mark.parametrize("encode", [
+    lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
+    lambda text: text.encode("utf-16"), lambda text: text.encode("latin-1")])
+def test_settings_as_spreadsheets_write_them(tmp_path, encode):
+    net = topology.parse(plan.document(load(tmp_path, 'graph [ node [ id 0 label "Köln" ] '
+                                            'node [ id 1 ] edge [ source 0 target 1 ] ]')))
+    path = tmp_path / "links.csv"
+    path.write_bytes(encode("node,node,cost\nKöln,1,5\n"))
+    assert linkfile.apply(path, net)["links"][0]["cost"] == 5
+    path.write_bytes(b"PK\3\4 a sheet")
+    with pytest.raises(LabError, match="links.csv:1: packed by zip; unpack it first"):
+        linkfile.apply(path, net)
+
+
 def test_one_of_parallel_links_or_all_of_them(tmp_path):
     graph = load(tmp_path, "graph [ node [ id 0 ] node [ id 1 ] "
                  "edge [ source 0 target 1 ] edge [ source 1 target 0 ] ]")
