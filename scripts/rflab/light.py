@@ -118,7 +118,7 @@ class LightContainers(Containers):
     def command(self, node, *argv):
         """The command line that runs argv in such a router."""
         return ["nsenter", "-t", str(self._init_pid(node)), "--net", "--mount", "--pid",
-                "--root", "--wd=/", "--", *map(str, argv)]
+                "--uts", "--root", "--wdns=/", "--", *map(str, argv)]
 
 
 class LegacyRouters(LightContainers):

@@ -60,8 +60,10 @@ def test_disconnected_parts_route_inside_themselves_only(lab_of, tmp_path):
     path = tmp_path / "parts.gml"
     path.write_text("graph [ node [ id 0 ] node [ id 1 ] node [ id 2 ] node [ id 3 ] "
                     "node [ id 4 ] edge [ source 0 target 1 ] edge [ source 2 target 3 ] ]")
-    check_all(lab_of(topology.parse(plan.document(graphfile.load(path), ipv6=True,
-                                                  light=True))))
+    lab = lab_of(topology.parse(plan.document(graphfile.load(path), ipv6=True, light=True)))
+    check_all(lab)
+    inside = lab.containers.run(lab.topology.nodes[0], "bash", "-c", "hostname; pwd")
+    assert (inside.stdout, inside.stderr) == ("rfvm1\n/\n", "")
 
 
 @pytest.mark.parametrize("name", ["rftest1", "rftest2"])
