@@ -202,6 +202,31 @@ def test_kernel_routes_of_both_families_are_read():
     assert kernel.neighbours == {("fe80::1", "eth2"): "02:00:00:00:00:01"}
 
 
+def kernels_of(net, *lost):
+    """What the check says of kernels with all routes but these: (node, network)."""
+    checker = labcheck.Checker.__new__(labcheck.Checker)
+    checker.topology, checker.families, checker.down = net, (4, 6), []
+    checker.wanted = checker.expected()
+    checker.link_networks = {a.network for link in net.links for a in link.a.addresses}
+    kernels = {node.name: labcheck.Kernel(dict(checker.wanted[node.name]), {})
+               for node in net.nodes}
+    for name, network in lost:
+        del kernels[name].routes[ipaddress.ip_network(network)]
+    checker.kernel = lambda node: kernels[node.name]
+    return checker.kernels()
+
+
+def test_a_link_that_one_ospf6d_lost_is_counted_and_what_nobody_has_is_a_difference():
+    net = lab("ring:4")
+    assert "wrong" not in kernels_of(net)[0]
+    said, differences = kernels_of(net, ("n1", "fd00:10:3::/64"))
+    assert said.endswith("; for 1 ospf6d is wrong") and not differences
+    for lost in [("n1", "10.0.3.0/30")], [("n1", "fd00:172:3::/64")], \
+            [("n1", "fd00:10:3::/64"), ("n2", "fd00:10:3::/64")]:
+        said, differences = kernels_of(net, *lost)
+        assert len(differences) == len(lost) and "wrong" not in said
+
+
 # ---- plain switches and legacy routers ----
 
 HUBS = """graph [
