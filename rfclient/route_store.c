@@ -173,6 +173,7 @@ void chain_insert(struct route_store *s, uint32_t head, struct route route)
         e->next = 0;
         return;
     }
+    s->n_second++;
     uint32_t added = entry_alloc(s);
     struct entry *a = route_store_at(s, added);
     if (route.metric < e->route.metric) {
@@ -201,6 +202,7 @@ void chain_remove(struct route_store *s, uint32_t head, uint32_t i)
         e->route = (struct route){0};
         return;
     }
+    s->n_second--;
     if (i == head) {
         i = e->next;
         e->route = route_store_at(s, i)->route;

@@ -54,6 +54,7 @@ struct route_store {
     uint32_t n_heads;
     uint32_t dirty_first, dirty_last;
     size_t n_dirty, n_routes;
+    size_t n_second; /* Routes that are not the best of their prefix. */
     struct hop_sets *hops;
 };
 

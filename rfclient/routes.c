@@ -231,6 +231,9 @@ static bool hops_use(const struct route_table *t, uint32_t id, uint32_t ifindex)
 
 static void touch_routes(struct route_table *t, uint32_t ifindex, bool only_choices)
 {
+    if (only_choices && !t->store.n_second) {
+        return;
+    }
     for (uint32_t head = 1; head <= t->store.n_entries; head++) {
         if (!(at(t, head)->flags & HEAD)) {
             continue;

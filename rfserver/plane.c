@@ -158,7 +158,12 @@ static bool fill(struct server_dp *dp, struct rib *rib, struct buf *out)
         }
         set_phase(dp, PLANE_OPEN);
     }
-    while (rib && out->len < BATCH_FULL && rib_next_change(rib, &change)) {
+    while (rib && out->len < BATCH_FULL && rib_next_small(rib, &change)) {
+        record_put_plane(out, &change);
+    }
+    /* The other way for a lost link does not wait for a pass over a million routes. */
+    const bool may_walk = !out->len;
+    while (rib && may_walk && out->len < BATCH_FULL && rib_next_change(rib, &change)) {
         record_put_plane(out, &change);
     }
     if (dp->phase == PLANE_OPEN && out->len < BATCH_FULL &&

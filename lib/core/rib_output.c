@@ -299,7 +299,7 @@ static bool fib_change(struct rib *rib, uint32_t slot, struct plane_change *ret)
     return changed;
 }
 
-static bool next_fib_change(struct rib *rib, struct plane_change *ret)
+static bool next_due_change(struct rib *rib, struct plane_change *ret)
 {
     uint32_t slot;
 
@@ -308,8 +308,13 @@ static bool next_fib_change(struct rib *rib, struct plane_change *ret)
             return true;
         }
     }
+    return false;
+}
+
+static bool next_walk_change(struct rib *rib, struct plane_change *ret)
+{
     while (rib->walking) {
-        slot = ptable_next(rib->fib, rib->walk);
+        uint32_t slot = ptable_next(rib->fib, rib->walk);
         if (slot == PTABLE_NONE) {
             rib->walking = rib->snapshot = false;
         } else {
@@ -322,34 +327,36 @@ static bool next_fib_change(struct rib *rib, struct plane_change *ret)
     return false;
 }
 
-bool rib_next_change(struct rib *rib, struct plane_change *ret)
+static bool next_group_change(struct rib *rib, struct plane_change *ret)
 {
     struct nhset *s;
 
-    if (rib->hosts_stale) {
-        rib_refresh_hosts(rib);
-    }
-    if (rib->ports_dirty && next_port_change(rib, ret)) {
-        return true;
-    }
-    if (next_addr_change(rib, ret) || rib_transit_next(rib, ret)) {
-        return true;
-    }
-    while ((s = rib->sets.dirty)) {
-        if (group_change(rib, s, ret)) {
-            return true;
-        }
-    }
-    if (next_fib_change(rib, ret)) {
-        return true;
-    }
-    /* The last FIB entry may just have left a group. */
     while ((s = rib->sets.dirty)) {
         if (group_change(rib, s, ret)) {
             return true;
         }
     }
     return false;
+}
+
+bool rib_next_small(struct rib *rib, struct plane_change *ret)
+{
+    if (rib->hosts_stale) {
+        rib_refresh_hosts(rib);
+    }
+    if (rib->ports_dirty && next_port_change(rib, ret)) {
+        return true;
+    }
+    /* Groups twice: the last FIB entry may just have left one. */
+    return next_addr_change(rib, ret) || rib_transit_next(rib, ret) ||
+           next_group_change(rib, ret) || next_due_change(rib, ret) ||
+           next_group_change(rib, ret);
+}
+
+bool rib_next_change(struct rib *rib, struct plane_change *ret)
+{
+    return rib_next_small(rib, ret) || next_walk_change(rib, ret) ||
+           next_group_change(rib, ret);
 }
 
 bool rib_pending(const struct rib *rib)

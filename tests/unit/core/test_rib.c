@@ -194,6 +194,33 @@ START_TEST(changed_neighbour_is_one_group_change_for_ten_thousand_routes)
 }
 END_TEST
 
+START_TEST(what_is_small_does_not_wait_for_a_pass_over_the_table)
+{
+    struct plane_peer peer;
+    struct rib *rib = make_rib(&peer);
+    struct plane_change c;
+    int n_small = 0, n_fib = 0;
+
+    add_neigh(rib, 1, "10.0.0.2", 0xb0);
+    add_route(rib, "20.0.0.0/8", 1, "10.0.0.2");
+    add_route(rib, "30.0.0.0/8", 1, "10.0.0.2");
+    peer_drain(&peer, rib, INT_MAX);
+    rib_snapshot_begin(rib); /* Begins a pass. */
+    for (; rib_next_small(rib, &c); n_small++) {
+        ck_assert_int_ne(c.kind, PLANE_FIB);
+    }
+    ck_assert_int_gt(n_small, 0);
+    ck_assert(rib_pending(rib));
+    ck_assert(rib_snapshot_active(rib));
+    for (; rib_next_change(rib, &c); n_fib++) {
+        ck_assert_int_eq(c.kind, PLANE_FIB);
+    }
+    ck_assert_int_ge(n_fib, 3); /* Two routes, a host entry, what is connected. */
+    ck_assert(!rib_pending(rib));
+    rib_destroy(rib);
+}
+END_TEST
+
 static void set_mtu(struct rib *rib, uint32_t vm_port, uint32_t mtu)
 {
     struct vm_port p = {.vm_port = vm_port,
@@ -534,6 +561,7 @@ UNIT_MAIN("core/rib", early_route_waits_and_appears_when_its_port_becomes_active
           older_way_is_left_when_it_ends_or_the_new_one_is_not_resolved_in_time,
           older_way_is_no_longer_kept_for_a_route_that_came_back_or_went,
           changed_neighbour_is_one_group_change_for_ten_thousand_routes,
+          what_is_small_does_not_wait_for_a_pass_over_the_table,
           only_groups_narrower_than_the_widest_port_have_an_mtu,
           a_set_has_the_least_mtu_of_its_hops_and_keeps_it_when_one_fails,
           lost_hop_of_64_is_one_group_change_for_a_thousand_routes_of_each_family,

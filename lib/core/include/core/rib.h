@@ -100,6 +100,9 @@ struct rib *rib_copy(const struct rib *from);
  * is removed after the last one has left it.  Small things first: one changed route
  * does not wait for a million that an association made due. */
 bool rib_next_change(struct rib *, struct plane_change *ret);
+/* The same, but false where a pass over the whole table comes next, which may be long
+ * in finding something: what was taken before can be sent. */
+bool rib_next_small(struct rib *, struct plane_change *ret);
 /* False: rib_next_change() would yield nothing.  True: it may. */
 bool rib_pending(const struct rib *);
 
