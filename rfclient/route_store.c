@@ -94,7 +94,7 @@ uint32_t head_obtain(struct route_store *s, const struct ip_prefix *p)
     return s->slots[slot];
 }
 
-void head_free(struct route_store *s, uint32_t head)
+static void head_free(struct route_store *s, uint32_t head)
 {
     struct ip_prefix p = entry_prefix(route_store_at(s, head));
     uint32_t hole = slot_of(s, &p);
@@ -114,33 +114,85 @@ void head_free(struct route_store *s, uint32_t head)
     entry_free(s, head);
 }
 
-/* The queue of prefixes to tell. */
-
-void dirty_push(struct route_store *s, uint32_t head)
+void head_tidy(struct route_store *s, uint32_t head)
 {
-    struct entry *e = route_store_at(s, head);
-
-    if (!(e->flags & DIRTY)) {
-        e->flags |= DIRTY;
-        e->next_dirty = 0;
-        if (s->dirty_first) {
-            route_store_at(s, s->dirty_last)->next_dirty = head;
-        } else {
-            s->dirty_first = head;
-        }
-        s->dirty_last = head;
-        s->n_dirty++;
+    if (!(route_store_at(s, head)->flags & (PRESENT | DIRTY | LISTED))) {
+        head_free(s, head);
     }
 }
 
-uint32_t dirty_pop(struct route_store *s)
+/* The queues of prefixes to tell. */
+
+static void list_append(struct route_store *s, uint32_t head)
 {
-    uint32_t head = s->dirty_first;
+    struct entry *e = route_store_at(s, head);
+
+    if (!(e->flags & LISTED)) {
+        e->flags |= LISTED;
+        e->next_listed = 0;
+        if (s->list_first) {
+            route_store_at(s, s->list_last)->next_listed = head;
+        } else {
+            s->list_first = head;
+        }
+        s->list_last = head;
+    }
+}
+
+/* One that stands in the list stays there: it is passed over when its turn comes. */
+void dirty_push(struct route_store *s, uint32_t head, bool urgent)
+{
+    struct entry *e = route_store_at(s, head);
+
+    s->n_dirty += !(e->flags & DIRTY);
+    e->flags |= DIRTY;
+    if (urgent && !(e->flags & URGENT) && s->n_urgent < URGENT_MAX) {
+        e->flags |= URGENT;
+        s->ring[(s->ring_first + s->n_urgent++) % URGENT_MAX] = head;
+    }
+    if (!(e->flags & URGENT)) {
+        list_append(s, head);
+    }
+}
+
+static uint32_t ring_pop(struct route_store *s)
+{
+    uint32_t head = s->ring[s->ring_first];
+
+    if (!s->n_urgent) {
+        return 0;
+    }
+    s->ring_first = (s->ring_first + 1) % URGENT_MAX;
+    s->n_urgent--;
+    return head;
+}
+
+/* The next one of the list that is not told by other ways. */
+static uint32_t list_pop(struct route_store *s)
+{
+    uint32_t head;
+
+    while ((head = s->list_first)) {
+        struct entry *e = route_store_at(s, head);
+        s->list_first = e->next_listed;
+        e->flags &= (uint8_t)~LISTED;
+        if ((e->flags & (DIRTY | URGENT)) == DIRTY) {
+            break;
+        }
+        head_tidy(s, head);
+    }
+    return head;
+}
+
+uint32_t dirty_pop(struct route_store *s, bool urgent)
+{
+    uint32_t head = urgent ? ring_pop(s) : list_pop(s);
 
     if (head) {
-        s->dirty_first = route_store_at(s, head)->next_dirty;
-        route_store_at(s, head)->flags &= (uint8_t)~DIRTY;
+        struct entry *e = route_store_at(s, head);
         s->n_dirty--;
+        s->n_resync -= !!(e->flags & RESYNC);
+        e->flags &= (uint8_t) ~(DIRTY | URGENT | RESYNC);
     }
     return head;
 }

@@ -4,9 +4,12 @@
 
 #include "base/util.h"
 #include "route_store.h"
+#include "urgency.h"
 
 struct route_table {
     struct route_store store;
+    struct urgency urgency;
+    int64_t now;      /* Of what is being applied. */
     uint8_t round[2]; /* Of IPv4 and IPv6 dumps. */
 };
 
@@ -21,6 +24,23 @@ static uint8_t *round_of(struct route_table *t, uint8_t version)
 }
 
 /* Applying. */
+
+/* A route of this protocol came, changed or went.  Only the first time counts, while
+ * the prefix waits among the urgent ones. */
+static void mark_changed(struct route_table *t, uint32_t head, uint8_t protocol)
+{
+    dirty_push(&t->store, head,
+               !(at(t, head)->flags & URGENT) &&
+                   urgency_take(&t->urgency, protocol, t->now));
+}
+
+static void remove_route(struct route_table *t, uint32_t head, uint32_t i)
+{
+    const uint8_t protocol = at(t, i)->route.protocol;
+
+    chain_remove(&t->store, head, i);
+    mark_changed(t, head, protocol);
+}
 
 static bool route_usable(const struct rtnl_route *r)
 {
@@ -41,13 +61,13 @@ static void set_route(struct route_table *t, uint32_t head, uint32_t i,
 
     if (!i) {
         chain_insert(&t->store, head, route);
-        dirty_push(&t->store, head);
+        mark_changed(t, head, r->protocol);
         return;
     }
     struct route *old = &at(t, i)->route;
     if (old->hops != route.hops || old->kind != route.kind ||
         old->protocol != route.protocol) {
-        dirty_push(&t->store, head);
+        mark_changed(t, head, r->protocol);
     }
     hop_sets_unref(t->store.hops, old->hops);
     *old = route;
@@ -82,8 +102,7 @@ static bool event_new(struct route_table *t, const struct rtnl_msg *m)
     if (!route_usable(r)) {
         /* Present, but all its hops are dead: as good as absent. */
         if (i) {
-            chain_remove(&t->store, head, i);
-            dirty_push(&t->store, head);
+            remove_route(t, head, i);
         }
         return false;
     }
@@ -130,7 +149,7 @@ static void remove_hops(struct route_table *t, uint32_t head, uint32_t i,
     uint32_t id = hop_sets_ref(t->store.hops, left, n_left);
     hop_sets_unref(t->store.hops, route->hops);
     route->hops = id;
-    dirty_push(&t->store, head);
+    mark_changed(t, head, route->protocol);
 }
 
 static bool event_del(struct route_table *t, const struct rtnl_msg *m)
@@ -155,13 +174,13 @@ static bool event_del(struct route_table *t, const struct rtnl_msg *m)
     if (hops == OTHER && shadowing) {
         return true; /* Of those behind it, most likely. */
     }
-    chain_remove(&t->store, head, i);
-    dirty_push(&t->store, head);
+    remove_route(t, head, i);
     return shadowing || hops != SAME;
 }
 
-bool route_table_event(struct route_table *t, const struct rtnl_msg *m)
+bool route_table_event(struct route_table *t, const struct rtnl_msg *m, int64_t now)
 {
+    t->now = now;
     return m->del ? event_del(t, m) : event_new(t, m);
 }
 
@@ -172,11 +191,13 @@ void route_table_dump_begin(struct route_table *t, enum ip_version version)
     ++*round_of(t, version);
 }
 
-void route_table_dump_route(struct route_table *t, const struct rtnl_route *r)
+void route_table_dump_route(struct route_table *t, const struct rtnl_route *r,
+                            int64_t now)
 {
     uint32_t head = head_find(&t->store, &r->prefix);
     uint32_t i = head ? chain_find(&t->store, head, r->metric) : 0;
 
+    t->now = now;
     if (!route_usable(r)) {
         return;
     }
@@ -196,17 +217,18 @@ static void sweep_chain(struct route_table *t, uint32_t head, uint8_t round)
         if (at(t, i)->route.round == round) {
             i = at(t, i)->next;
         } else {
-            chain_remove(&t->store, head, i);
-            dirty_push(&t->store, head);
+            remove_route(t, head, i);
             i = chain_first(&t->store, head); /* The chain may have moved up. */
         }
     }
 }
 
-void route_table_dump_end(struct route_table *t, enum ip_version version, bool complete)
+void route_table_dump_end(struct route_table *t, enum ip_version version, bool complete,
+                          int64_t now)
 {
     uint8_t round = *round_of(t, version);
 
+    t->now = now;
     for (uint32_t i = 1; complete && i <= t->store.n_entries; i++) {
         if ((at(t, i)->flags & HEAD) && at(t, i)->version == version) {
             sweep_chain(t, i, round);
@@ -229,6 +251,8 @@ static bool hops_use(const struct route_table *t, uint32_t id, uint32_t ifindex)
     return false;
 }
 
+/* Not urgent, since rfserver is told of the port first, and does with all of them at
+ * once what must be done at once. */
 static void touch_routes(struct route_table *t, uint32_t ifindex, bool only_choices)
 {
     if (only_choices && !t->store.n_second) {
@@ -244,7 +268,7 @@ static void touch_routes(struct route_table *t, uint32_t ifindex, bool only_choi
         }
         for (uint32_t i = first; i; i = at(t, i)->next) {
             if (hops_use(t, at(t, i)->route.hops, ifindex)) {
-                dirty_push(&t->store, head);
+                dirty_push(&t->store, head, false);
             }
         }
     }
@@ -264,7 +288,7 @@ void route_table_carrier_changed(struct route_table *t, uint32_t ifindex)
 
 void route_table_resync(struct route_table *t)
 {
-    while (dirty_pop(&t->store)) {
+    while (dirty_pop(&t->store, true) || dirty_pop(&t->store, false)) {
     }
     for (uint32_t i = 1; i <= t->store.n_entries; i++) {
         if (!(at(t, i)->flags & HEAD)) {
@@ -272,9 +296,11 @@ void route_table_resync(struct route_table *t)
         }
         at(t, i)->flags &= (uint8_t)~TOLD;
         if (at(t, i)->flags & PRESENT) {
-            dirty_push(&t->store, i);
+            at(t, i)->flags |= RESYNC;
+            t->store.n_resync++;
+            dirty_push(&t->store, i, false);
         } else {
-            head_free(&t->store, i);
+            head_tidy(&t->store, i);
         }
     }
 }
@@ -337,27 +363,41 @@ static uint32_t choose(const struct route_table *t, uint32_t head,
     return fallback;
 }
 
-bool route_table_pop(struct route_table *t, route_port_fn *port_of, void *aux,
-                     struct vm_route *ret, bool *ret_remove)
+bool route_table_pop(struct route_table *t, bool urgent, route_port_fn *port_of,
+                     void *aux, struct vm_route *ret, bool *ret_remove)
 {
     uint32_t head;
 
-    while ((head = dirty_pop(&t->store))) {
+    while ((head = dirty_pop(&t->store, urgent))) {
         struct entry *e = at(t, head);
         uint32_t i = choose(t, head, port_of, aux, ret);
         bool told = e->flags & TOLD;
 
         ret->prefix = entry_prefix(e);
         e->flags = (uint8_t)(i ? e->flags | TOLD : e->flags & ~TOLD);
-        if (!(e->flags & PRESENT)) {
-            head_free(&t->store, head);
-        }
+        head_tidy(&t->store, head);
         if (i || told) {
             *ret_remove = !i;
             return true;
         }
     }
     return false;
+}
+
+bool route_table_hurry(struct route_table *t, const struct ip_prefix *prefix)
+{
+    uint32_t head = head_find(&t->store, prefix);
+
+    if (!head || !(at(t, head)->flags & DIRTY)) {
+        return false;
+    }
+    dirty_push(&t->store, head, true);
+    return at(t, head)->flags & URGENT;
+}
+
+size_t route_table_resyncing(const struct route_table *t)
+{
+    return t->store.n_resync;
 }
 
 size_t route_table_pending(const struct route_table *t)

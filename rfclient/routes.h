@@ -16,7 +16,8 @@
  * that one is told.
  *
  * What is not told is a mark on the prefix and its place in a queue, so that a prefix
- * that changes a thousand times before it can be sent is sent once.
+ * that changes a thousand times before it can be sent is sent once.  Changes that are
+ * urgent (urgency.h) have a queue of their own.
  *
  * Events cannot always tell the kernel's state: routes with the same prefix and metric
  * queue up behind each other (NLM_F_APPEND), and only the first counts.  Where events
@@ -36,14 +37,16 @@ struct route_table *route_table_create(void);
 void route_table_destroy(struct route_table *);
 
 /* Applies an event of kind RTNL_ROUTE4 or RTNL_ROUTE6.  Returns true if only a dump of
- * that kind can tell the state now. */
-bool route_table_event(struct route_table *, const struct rtnl_msg *);
+ * that kind can tell the state now.  `now`, here and below: monotonic ms. */
+bool route_table_event(struct route_table *, const struct rtnl_msg *, int64_t now);
 
 /* A dump: begin, each route in it, end.  When it was complete, routes of that family
  * that it did not name are removed.  No events in between. */
 void route_table_dump_begin(struct route_table *, enum ip_version);
-void route_table_dump_route(struct route_table *, const struct rtnl_route *);
-void route_table_dump_end(struct route_table *, enum ip_version, bool complete);
+void route_table_dump_route(struct route_table *, const struct rtnl_route *,
+                            int64_t now);
+void route_table_dump_end(struct route_table *, enum ip_version, bool complete,
+                          int64_t now);
 
 /* The interface's VM port changed, or it was taken up or down: its routes are to be
  * told again. */
@@ -57,13 +60,18 @@ void route_table_resync(struct route_table *);
 /* The VM port of an interface that is up, or 0; and whether it has carrier. */
 typedef uint32_t route_port_fn(void *aux, uint32_t ifindex, bool *ret_carrier);
 
-/* Takes the next prefix to tell.  Returns false if there is none; otherwise *ret_remove
- * says whether rfserver is to forget ret->prefix or to set all of *ret. */
-bool route_table_pop(struct route_table *, route_port_fn *, void *aux,
+/* Takes the next prefix to tell, of the urgent ones or of the others.  Returns false if
+ * there is none; otherwise *ret_remove says whether rfserver is to forget ret->prefix
+ * or to set all of *ret. */
+bool route_table_pop(struct route_table *, bool urgent, route_port_fn *, void *aux,
                      struct vm_route *ret, bool *ret_remove);
+/* If the prefix is marked, it becomes urgent; false if not, or if too many are. */
+bool route_table_hurry(struct route_table *, const struct ip_prefix *);
 
 size_t route_table_pending(const struct route_table *); /* Prefixes marked. */
-size_t route_table_count(const struct route_table *);   /* Routes the kernel has. */
+/* Of these, those that route_table_resync() marked, and that were not told since. */
+size_t route_table_resyncing(const struct route_table *);
+size_t route_table_count(const struct route_table *); /* Routes the kernel has. */
 const struct hop_sets *route_table_hops(const struct route_table *);
 
 #endif

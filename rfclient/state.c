@@ -221,10 +221,10 @@ unsigned vm_state_message(struct vm_state *s, const struct rtnl_msg *m, bool in_
     case RTNL_ROUTE4:
     case RTNL_ROUTE6:
         if (in_dump) {
-            route_table_dump_route(s->routes, &m->route);
+            route_table_dump_route(s->routes, &m->route, now);
             return 0;
         }
-        return route_table_event(s->routes, m) ? m->kind : 0;
+        return route_table_event(s->routes, m, now) ? m->kind : 0;
     case RTNL_NEXTHOP:
         return 0;
     }
@@ -291,7 +291,8 @@ void vm_state_dump_end(struct vm_state *s, enum rtnl_kind kind, bool complete,
                        int64_t now)
 {
     if (kind & RTNL_ROUTES) {
-        route_table_dump_end(s->routes, kind == RTNL_ROUTE4 ? IP_V4 : IP_V6, complete);
+        route_table_dump_end(s->routes, kind == RTNL_ROUTE4 ? IP_V4 : IP_V6, complete,
+                             now);
     } else if (complete && kind == RTNL_LINK) {
         sweep_ifaces(s, now);
     } else if (complete && kind == RTNL_ADDR) {
@@ -312,7 +313,6 @@ void vm_state_resync(struct vm_state *s)
     }
     withdrawals_clear(s->withdrawals);
     route_table_resync(s->routes);
-    s->sync_routes = route_table_pending(s->routes);
     s->sync = SYNC_BEGIN;
 }
 

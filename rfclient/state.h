@@ -10,7 +10,9 @@
  *
  * A change is a mark on its key (port, address, neighbour, prefix), and a record is
  * made from the state at the time of sending: so memory is bounded by what exists,
- * however long rfserver does not listen, and many changes of a key are sent as one. */
+ * however long rfserver does not listen, and many changes of a key are sent as one.
+ * Of routes, the changes of a protocol that brings few go before the others
+ * (urgency.h), and are sent as urgent. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -36,7 +36,6 @@ struct vm_state {
     uint64_t hops_version; /* Of the gateways that the prober knows. */
     uint8_t link_round, addr_round, neigh_round;
     enum sync_phase sync;
-    size_t sync_routes; /* To be told before END. */
 };
 
 /* The port number of an interface that can be routed over, else 0. */

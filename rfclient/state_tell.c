@@ -63,11 +63,11 @@ static bool put_marked(struct vm_state *s, struct buf *b)
     return b->len != before;
 }
 
-/* The next route to tell now. */
-static bool next_route(struct vm_state *s, int64_t now, struct vm_route *ret,
-                       bool *ret_remove)
+/* The next route whose turn it is. */
+static bool take_route(struct vm_state *s, bool urgent, int64_t now,
+                       struct vm_route *ret, bool *ret_remove)
 {
-    while (route_table_pop(s->routes, state_usable_port, s, ret, ret_remove)) {
+    while (route_table_pop(s->routes, urgent, state_usable_port, s, ret, ret_remove)) {
         if (ret->prefix.addr.version != IP_V6) {
             return true;
         }
@@ -75,28 +75,56 @@ static bool next_route(struct vm_state *s, int64_t now, struct vm_route *ret,
             withdrawals_cancel(s->withdrawals, &ret->prefix);
             return true;
         }
-        if (!withdrawals_hold(s->withdrawals, &ret->prefix, now)) {
+        if (!withdrawals_hold(s->withdrawals, &ret->prefix, urgent, now)) {
             return true;
         }
     }
+    return false;
+}
+
+static bool take_withdrawal(struct vm_state *s, bool urgent, int64_t now,
+                            struct vm_route *ret, bool *ret_remove)
+{
     *ret_remove = true;
-    return withdrawals_pop(s->withdrawals, now, &ret->prefix);
+    if (!withdrawals_next(s->withdrawals, urgent, now, &ret->prefix)) {
+        return false;
+    }
+    withdrawals_cancel(s->withdrawals, &ret->prefix);
+    return true;
+}
+
+/* The next route to tell now.  A route that waits to return (its removal was urgent,
+ * its return is one of many) must not be taken out of the switch before that. */
+static bool next_route(struct vm_state *s, int64_t now, struct vm_route *ret,
+                       bool *ret_remove, bool *ret_urgent)
+{
+    struct ip_prefix p;
+
+    *ret_urgent = true;
+    do {
+        if (take_route(s, true, now, ret, ret_remove)) {
+            return true;
+        }
+    } while (withdrawals_next(s->withdrawals, true, now, &p) &&
+             route_table_hurry(s->routes, &p));
+    if (take_withdrawal(s, true, now, ret, ret_remove)) {
+        return true;
+    }
+    *ret_urgent = false;
+    return take_route(s, false, now, ret, ret_remove) ||
+           take_withdrawal(s, false, now, ret, ret_remove);
 }
 
 static bool put_route(struct vm_state *s, int64_t now, struct buf *b)
 {
-    size_t pending = route_table_pending(s->routes);
     struct vm_route r;
-    bool remove;
+    bool remove, urgent;
 
-    bool any = next_route(s, now, &r, &remove);
-    if (any) {
-        record_put_vm_route(b, &r, remove);
+    if (!next_route(s, now, &r, &remove, &urgent)) {
+        return false;
     }
-    /* Some may have been taken that turned out to need no telling. */
-    size_t taken = pending - route_table_pending(s->routes);
-    s->sync_routes -= MIN(s->sync_routes, taken);
-    return any;
+    record_put_vm_route(b, &r, remove, urgent);
+    return true;
 }
 
 bool vm_state_put_next(struct vm_state *s, int64_t now, struct buf *b)
@@ -109,8 +137,8 @@ bool vm_state_put_next(struct vm_state *s, int64_t now, struct buf *b)
     if (put_marked(s, b)) {
         return true;
     }
-    /* Routes that changed since BEGIN stand behind the sync_routes in the queue. */
-    if (s->sync == SYNC_RUNNING && !s->sync_routes) {
+    /* What changes after BEGIN need not be told before END. */
+    if (s->sync == SYNC_RUNNING && !route_table_resyncing(s->routes)) {
         s->sync = SYNC_NONE;
         record_put_end(b);
         return true;

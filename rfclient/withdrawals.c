@@ -10,12 +10,14 @@
 struct withdrawal {
     struct ip_prefix prefix; /* The key; padding is zero. */
     int64_t due;
+    bool urgent;
     struct withdrawal *prev, *next; /* By growing `due`. */
     UT_hash_handle hh;
 };
 
 struct withdrawals {
-    struct withdrawal *by_prefix, *queue;
+    struct withdrawal *by_prefix;
+    struct withdrawal *queues[2]; /* The urgent ones in the second. */
 };
 
 struct withdrawals *withdrawals_create(void)
@@ -26,14 +28,16 @@ struct withdrawals *withdrawals_create(void)
 static void forget(struct withdrawals *all, struct withdrawal *w)
 {
     HASH_DELETE(hh, all->by_prefix, w);
-    DL_DELETE(all->queue, w);
+    DL_DELETE(all->queues[w->urgent], w);
     free(w);
 }
 
 void withdrawals_clear(struct withdrawals *all)
 {
-    while (all->queue) {
-        forget(all, all->queue);
+    struct withdrawal *w, *next;
+
+    HASH_ITER (hh, all->by_prefix, w, next) {
+        forget(all, w);
     }
 }
 
@@ -67,7 +71,7 @@ static struct withdrawal *find(const struct withdrawals *all,
 }
 
 bool withdrawals_hold(struct withdrawals *all, const struct ip_prefix *prefix,
-                      int64_t now)
+                      bool urgent, int64_t now)
 {
     if (find(all, prefix)) {
         return true;
@@ -78,8 +82,9 @@ bool withdrawals_hold(struct withdrawals *all, const struct ip_prefix *prefix,
     struct withdrawal *w = xcalloc(1, sizeof *w);
     w->prefix = key_of(prefix);
     w->due = now + WITHDRAWAL_HOLD;
+    w->urgent = urgent;
     HASH_ADD(hh, all->by_prefix, prefix, sizeof w->prefix, w);
-    DL_APPEND(all->queue, w);
+    DL_APPEND(all->queues[urgent], w);
     return true;
 }
 
@@ -92,19 +97,24 @@ void withdrawals_cancel(struct withdrawals *all, const struct ip_prefix *prefix)
     }
 }
 
-bool withdrawals_pop(struct withdrawals *all, int64_t now, struct ip_prefix *ret)
+bool withdrawals_next(const struct withdrawals *all, bool urgent, int64_t now,
+                      struct ip_prefix *ret)
 {
-    struct withdrawal *w = all->queue;
+    const struct withdrawal *w = all->queues[urgent];
 
     if (!w || w->due > now) {
         return false;
     }
     *ret = w->prefix;
-    forget(all, w);
     return true;
 }
 
 int64_t withdrawals_wakeup(const struct withdrawals *all)
 {
-    return all->queue ? all->queue->due : INT64_MAX;
+    int64_t at = INT64_MAX;
+
+    for (size_t i = 0; i < ARRAY_SIZE(all->queues); i++) {
+        at = all->queues[i] ? MIN(at, all->queues[i]->due) : at;
+    }
+    return at;
 }

@@ -22,11 +22,14 @@ struct withdrawals *withdrawals_create(void);
 void withdrawals_destroy(struct withdrawals *);
 void withdrawals_clear(struct withdrawals *);
 
-/* False: no room, tell it now. */
-bool withdrawals_hold(struct withdrawals *, const struct ip_prefix *, int64_t now);
+/* False: no room, tell it now.  Urgent: it is not to wait for others then. */
+bool withdrawals_hold(struct withdrawals *, const struct ip_prefix *, bool urgent,
+                      int64_t now);
 void withdrawals_cancel(struct withdrawals *, const struct ip_prefix *);
-/* Takes the next one that waited long enough; false if there is none. */
-bool withdrawals_pop(struct withdrawals *, int64_t now, struct ip_prefix *ret);
+/* The next one, of the urgent ones or of the others, that waited long enough; false if
+ * there is none. */
+bool withdrawals_next(const struct withdrawals *, bool urgent, int64_t now,
+                      struct ip_prefix *ret);
 int64_t withdrawals_wakeup(const struct withdrawals *); /* INT64_MAX: none waits. */
 
 #endif

@@ -357,6 +357,9 @@ void plane_apply(struct datapath *dp, const struct plane_change *change)
         } else {
             recon_desire_fib(dp->recon, &change->fib);
         }
+        if (change->urgent) {
+            recon_hurry_fib(dp->recon, &change->fib.prefix);
+        }
         break;
     case PLANE_TRANSIT:
         apply_transit(dp, &change->transit, change->remove);

@@ -227,6 +227,20 @@ static void resync_end(struct server_vm *vm)
     journal_client(vm->server, vm);
 }
 
+static bool apply_route(struct rib *rib, const struct record *r)
+{
+    const struct vm_route *route = &r->vm_route;
+    const bool ok = r->remove || rib_route_set(rib, route);
+
+    if (r->remove) {
+        rib_route_del(rib, &route->prefix);
+    }
+    if (r->urgent) {
+        rib_hurry(rib, &route->prefix);
+    }
+    return ok;
+}
+
 /* Returns false for a value out of range, which a peer of ours does not send. */
 static bool apply_to_rib(struct rib *rib, const struct record *r)
 {
@@ -235,8 +249,7 @@ static bool apply_to_rib(struct rib *rib, const struct record *r)
         return r->remove ? (rib_addr_del(rib, &r->vm_addr), true)
                          : rib_addr_set(rib, &r->vm_addr);
     case REC_VM_ROUTE:
-        return r->remove ? (rib_route_del(rib, &r->vm_route.prefix), true)
-                         : rib_route_set(rib, &r->vm_route);
+        return apply_route(rib, r);
     case REC_VM_NEIGH:
         return r->remove
                    ? (rib_neigh_del(rib, r->vm_neigh.vm_port, &r->vm_neigh.addr), true)

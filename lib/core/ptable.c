@@ -25,9 +25,9 @@ struct entry {
 #define E_USED 0x01
 #define E_GHOST 0x02
 #define E_RING(LANE) (0x04u << (LANE)) /* The lane's ring names the entry. */
-#define E_WAIT(LANE) (0x10u << (LANE)) /* And it is meant. */
-#define E_ANY_RING 0x0cu
-#define E_ANY_WAIT 0x30u
+#define E_WAIT(LANE) (0x20u << (LANE)) /* And it is meant. */
+#define E_ANY_RING 0x1cu
+#define E_ANY_WAIT 0xe0u
 
 struct family {
     unsigned addr_len;

@@ -229,11 +229,12 @@ void recon_evaluate_fib(struct recon *r, uint32_t slot)
     }
     if (!recon_fib_is_settled(w, *flags)) {
         if (r->known) {
-            ptable_enqueue(r->fib, w[W_WANT] ? LANE_ADD : LANE_DEL, slot);
+            ptable_enqueue(r->fib, recon_fib_lane(w, *flags), slot);
         }
         return;
     }
     recon_failure_clear(r, RECON_FIB, slot, flags);
+    *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
     if (!w[W_WANT] && !(r->auditing && *flags & I_TOUCHED)) {
         ptable_remove(r->fib, slot);
     }
@@ -371,6 +372,17 @@ void recon_remove_fib(struct recon *r, const struct ip_prefix *prefix)
 
     if (slot != PTABLE_NONE) {
         fib_want(r, slot, TARGET_NONE);
+    }
+}
+
+void recon_hurry_fib(struct recon *r, const struct ip_prefix *prefix)
+{
+    uint32_t slot = prefix_is_valid(prefix) ? ptable_find(r->fib, prefix) : PTABLE_NONE;
+
+    if (slot != PTABLE_NONE && !recon_fib_is_settled(ptable_words(r->fib, slot),
+                                                     *ptable_flags(r->fib, slot))) {
+        *ptable_flags(r->fib, slot) |= I_URGENT;
+        recon_evaluate_fib(r, slot);
     }
 }
 

@@ -15,19 +15,22 @@
 
 /* Flags of items of all sorts. */
 enum {
-    I_NAMED = 1 << 0,   /* Desired since recon_begin(). */
-    I_FLIGHT = 1 << 1,  /* In flight. */
-    I_REFUSED = 1 << 2, /* In flight, and refused. */
-    I_WAIT = 1 << 3,    /* Not before its failure's time comes. */
-    I_FAILED = 1 << 4,  /* Has a struct failure. */
-    I_SEEN = 1 << 5,    /* By the audit. */
-    I_TOUCHED = 1 << 6, /* In flight at some time during the audit. */
-    I_ORPHAN = 1 << 7,  /* FIB entry refused because its group is absent. */
-    I_STALE = 1 << 8,   /* FIB entry installed with another MTU than its group has. */
+    I_NAMED = 1 << 0,    /* Desired since recon_begin(). */
+    I_FLIGHT = 1 << 1,   /* In flight. */
+    I_REFUSED = 1 << 2,  /* In flight, and refused. */
+    I_WAIT = 1 << 3,     /* Not before its failure's time comes. */
+    I_FAILED = 1 << 4,   /* Has a struct failure. */
+    I_SEEN = 1 << 5,     /* By the audit. */
+    I_TOUCHED = 1 << 6,  /* In flight at some time during the audit. */
+    I_ORPHAN = 1 << 7,   /* FIB entry refused because its group is absent. */
+    I_STALE = 1 << 8,    /* FIB entry installed with another MTU than its group has. */
+    I_URGENT = 1 << 9,   /* FIB entry whose next operation goes before others ... */
+    I_YIELDED = 1 << 10, /* ... a deletion, which has let additions go first. */
 };
 
 enum { W_WANT, W_HAVE, N_WORDS };     /* Of a FIB entry: packed targets. */
 enum { LANE_ADD, LANE_DEL, N_LANES }; /* Added or modified; deleted. */
+enum { LANE_URGENT = N_LANES };       /* Of FIB entries: either, before the others. */
 
 #define RANK_GROUP RECON_RANKS
 #define RANK_SHARE (RECON_RANKS + 1) /* Added after its group, deleted before. */
@@ -155,6 +158,11 @@ uint64_t recon_hash_blob(struct recon_blob);
 /* Around each change of an item: takes it out of the counters and puts it back. */
 void recon_count_fib(struct recon *, uint32_t slot, int sign);
 void recon_count_object(struct recon *, const struct object *, int sign);
+/* In which lane the FIB entry, which is not settled, waits. */
+static inline unsigned recon_fib_lane(const uint32_t *words, uint16_t flags)
+{
+    return flags & I_URGENT ? LANE_URGENT : words[W_WANT] ? LANE_ADD : LANE_DEL;
+}
 /* Queues the item if it must and may be changed; frees it if nothing is left of it. */
 void recon_evaluate_fib(struct recon *, uint32_t slot);
 void recon_evaluate_object(struct recon *, struct object *);

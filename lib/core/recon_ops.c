@@ -106,6 +106,7 @@ static void hand_out_fib(struct recon *r, uint32_t slot, uint32_t target,
     ret->action = !target ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
     recon_use_group(r, have); /* Until the barrier: the flight's. */
     recon_count_fib(r, slot, -1);
+    *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
     take_off(r, flags, f, ret);
     recon_count_fib(r, slot, 1);
     recon_set_have(r, slot, target, false);
@@ -125,7 +126,7 @@ static uint32_t fib_may_add(struct recon *r, uint32_t slot, bool *ret_share)
         return TARGET_NONE;
     }
     if (!w[W_WANT]) {
-        ptable_enqueue(r->fib, LANE_DEL, slot);
+        ptable_enqueue(r->fib, recon_fib_lane(w, flags), slot);
         return TARGET_NONE;
     }
     if (!target_is_group(w[W_WANT])) {
@@ -139,7 +140,7 @@ static uint32_t fib_may_add(struct recon *r, uint32_t slot, bool *ret_share)
     uint32_t target = recon_share_choose(r, o);
     if (!target) {
         *ret_share = true;
-        ptable_enqueue(r->fib, LANE_ADD, slot);
+        ptable_enqueue(r->fib, recon_fib_lane(w, flags), slot);
     }
     return target;
 }
@@ -155,6 +156,46 @@ static bool next_object(struct recon *r, struct recon_op *ret)
                 return true;
             }
             recon_object_leave_lane(r, o); /* Comes again with its group. */
+        }
+    }
+    return false;
+}
+
+static bool may_delete(const struct recon *r)
+{
+    return r->complete && !r->syncing;
+}
+
+static bool fib_may_delete(const struct recon *r, uint32_t slot)
+{
+    const uint32_t *w = ptable_words(r->fib, slot);
+
+    return !w[W_WANT] && w[W_HAVE] &&
+           !(*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT));
+}
+
+/* Deletions wait once for what is urgent with them; and while nothing may be deleted,
+ * with all that wait for that. */
+static bool next_urgent(struct recon *r, struct recon_op *ret, bool *ret_share)
+{
+    uint32_t slot, target;
+
+    while (!*ret_share && (slot = ptable_dequeue(r->fib, LANE_URGENT)) != PTABLE_NONE) {
+        uint16_t *flags = ptable_flags(r->fib, slot);
+        if (!fib_may_delete(r, slot)) {
+            if ((target = fib_may_add(r, slot, ret_share))) {
+                hand_out_fib(r, slot, target, ret);
+                return true;
+            }
+        } else if (!may_delete(r)) {
+            *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
+            ptable_enqueue(r->fib, LANE_DEL, slot);
+        } else if (*flags & I_YIELDED) {
+            hand_out_fib(r, slot, TARGET_NONE, ret);
+            return true;
+        } else {
+            *flags |= I_YIELDED;
+            ptable_enqueue(r->fib, LANE_URGENT, slot);
         }
     }
     return false;
@@ -177,7 +218,7 @@ static bool next_addition(struct recon *r, struct recon_op *ret)
     bool share = false;
     uint32_t slot;
 
-    if (next_object(r, ret)) {
+    if (next_object(r, ret) || next_urgent(r, ret, &share)) {
         return true;
     }
     while (!share && (slot = next_due(r)) != PTABLE_NONE) {
@@ -195,9 +236,7 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
     uint32_t slot;
 
     while ((slot = ptable_dequeue(r->fib, LANE_DEL)) != PTABLE_NONE) {
-        const uint32_t *w = ptable_words(r->fib, slot);
-        if (!w[W_WANT] && w[W_HAVE] &&
-            !(*ptable_flags(r->fib, slot) & (I_FLIGHT | I_WAIT))) {
+        if (fib_may_delete(r, slot)) {
             hand_out_fib(r, slot, TARGET_NONE, ret);
             return true;
         }
@@ -218,8 +257,8 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
 bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
 {
     recon_failure_wake(r, now);
-    return r->known && (next_addition(r, ret) ||
-                        (r->complete && !r->syncing && next_deletion(r, ret)));
+    return r->known &&
+           (next_addition(r, ret) || (may_delete(r) && next_deletion(r, ret)));
 }
 
 /* Barriers. */

@@ -160,6 +160,15 @@ static struct rib_neigh *get_neigh(struct rib *rib, struct rib_host *h,
     return n;
 }
 
+static void hurry_host(struct rib *rib, const struct ip_addr *addr)
+{
+    const struct ip_prefix host = prefix_of_host(addr);
+
+    if (!rib->syncing) {
+        rib_hurry(rib, &host);
+    }
+}
+
 bool rib_neigh_set(struct rib *rib, const struct vm_neigh *neigh)
 {
     struct ip_prefix host = prefix_of_host(&neigh->addr);
@@ -182,6 +191,7 @@ bool rib_neigh_set(struct rib *rib, const struct vm_neigh *neigh)
         n->hwaddr = neigh->hwaddr;
         gateway_changed(rib, n->vm_port, &h->addr, &n->hwaddr);
         refresh_host(rib, h);
+        hurry_host(rib, &neigh->addr);
     }
     n->seen = true;
     return true;
@@ -207,6 +217,7 @@ void rib_neigh_del(struct rib *rib, uint32_t vm_port, const struct ip_addr *addr
         if ((*at)->vm_port == vm_port) {
             neigh_remove(rib, h, at);
             refresh_host(rib, h);
+            hurry_host(rib, addr);
             return;
         }
     }

@@ -99,14 +99,16 @@ struct rib_host {
 /* An entry of the prefix table is a route, a host entry, or a FIB entry that the peer
  * has and must be told to remove; or several of these. */
 enum { W_SET, W_TAKEN, W_METRIC, N_WORDS }; /* Set slot, packed target. */
-/* Entries that are to be compared; those that keep their older way. */
-enum { LANE_DUE, LANE_KEPT };
+/* Entries that are to be compared; those that keep their older way; those that are to
+ * be compared first. */
+enum { LANE_DUE, LANE_KEPT, LANE_URGENT };
 #define F_PROTOCOL 0x00ff
 #define F_KIND_SHIFT 8
 #define F_KIND 0x0300   /* enum vm_route_kind; 0: no route. */
 #define F_SEEN 0x0400   /* Named since rib_begin(). */
 #define F_HIDDEN 0x0800 /* Never in the FIB. */
 #define F_HOST 0x1000   /* Host entry of a neighbour. */
+#define F_URGENT 0x2000 /* Its next change is. */
 
 struct rib {
     struct rib_port *ports;

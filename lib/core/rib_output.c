@@ -43,7 +43,20 @@ static void judge_kept(struct rib *rib)
     uint32_t slot;
 
     while ((slot = ptable_dequeue(rib->fib, LANE_KEPT)) != PTABLE_NONE) {
-        ptable_enqueue(rib->fib, LANE_DUE, slot);
+        bool urgent = *ptable_flags(rib->fib, slot) & F_URGENT;
+        ptable_enqueue(rib->fib, urgent ? LANE_URGENT : LANE_DUE, slot);
+    }
+}
+
+void rib_hurry(struct rib *rib, const struct ip_prefix *prefix)
+{
+    uint32_t slot =
+        prefix_is_valid(prefix) ? ptable_find(rib->fib, prefix) : PTABLE_NONE;
+
+    if (slot != PTABLE_NONE &&
+        ptable_words(rib->fib, slot)[W_TAKEN] != rib_desired(rib, slot)) {
+        *ptable_flags(rib->fib, slot) |= F_URGENT;
+        ptable_enqueue(rib->fib, LANE_URGENT, slot);
     }
 }
 
@@ -278,6 +291,7 @@ static void count_taken(struct rib *rib, uint32_t target, int delta)
 static bool fib_change(struct rib *rib, uint32_t slot, struct plane_change *ret)
 {
     uint32_t *taken = &ptable_words(rib->fib, slot)[W_TAKEN];
+    uint16_t *flags = ptable_flags(rib->fib, slot);
     uint32_t desired = rib_desired(rib, slot);
     bool keeps = rib_keeps(rib, slot, desired);
     bool changed = *taken != desired && !keeps;
@@ -292,18 +306,30 @@ static bool fib_change(struct rib *rib, uint32_t slot, struct plane_change *ret)
         *taken = desired;
         ret->kind = PLANE_FIB;
         ret->remove = !desired;
+        ret->urgent = *flags & F_URGENT;
         ret->fib.prefix = ptable_prefix(rib->fib, slot);
         ret->fib.target = target_unpack(desired);
     }
+    if (!keeps) {
+        *flags &= (uint16_t)~F_URGENT;
+    }
     rib_tidy(rib, slot);
     return changed;
+}
+
+/* The next one that waits to be compared. */
+static uint32_t next_due(struct rib *rib)
+{
+    uint32_t slot = ptable_dequeue(rib->fib, LANE_URGENT);
+
+    return slot == PTABLE_NONE ? ptable_dequeue(rib->fib, LANE_DUE) : slot;
 }
 
 static bool next_due_change(struct rib *rib, struct plane_change *ret)
 {
     uint32_t slot;
 
-    while ((slot = ptable_dequeue(rib->fib, LANE_DUE)) != PTABLE_NONE) {
+    while ((slot = next_due(rib)) != PTABLE_NONE) {
         if (fib_change(rib, slot, ret)) {
             return true;
         }
@@ -363,7 +389,8 @@ bool rib_pending(const struct rib *rib)
 {
     return rib->hosts_stale || rib->ports_dirty || rib->addrs_dirty ||
            rib->transits_dirty || rib->sets.dirty ||
-           ptable_queued(rib->fib, LANE_DUE) || rib->walking;
+           ptable_queued(rib->fib, LANE_URGENT) || ptable_queued(rib->fib, LANE_DUE) ||
+           rib->walking;
 }
 
 /* Snapshot. */

@@ -253,6 +253,7 @@ static const char *get_plane(struct cursor *c, uint8_t version, unsigned kind,
 {
     r->plane.kind = (enum plane_kind)kind;
     r->plane.remove = r->remove;
+    r->plane.urgent = r->urgent;
     switch (r->plane.kind) {
     case PLANE_PORT:
         return get_plane_port(c, &r->plane);
@@ -306,6 +307,10 @@ const char *record_get(struct cursor *c, struct record *ret)
     uint8_t version = tag & TAG_V6 ? IP_V6 : IP_V4;
     unsigned kind = tag & TAG_KIND;
     ret->remove = tag & TAG_REMOVE;
+    ret->urgent = tag & TAG_URGENT;
+    if (ret->urgent && kind != REC_VM_ROUTE && kind != REC_N_KINDS + PLANE_FIB) {
+        return "urgent, which a record of its kind cannot be";
+    }
     if (kind > REC_N_KINDS) {
         ret->kind = REC_PLANE;
         return get_plane(c, version, kind - REC_N_KINDS, ret);

@@ -5,10 +5,12 @@
 #include "base/util.h"
 #include "record_tag.h"
 
-static void put_tag(struct buf *b, enum record_kind kind, bool remove, uint8_t version)
+static void put_tag(struct buf *b, enum record_kind kind, bool remove, uint8_t version,
+                    bool urgent)
 {
-    buf_put_u8(b, (uint8_t)(kind | (remove ? TAG_REMOVE : 0) |
-                            (version == IP_V6 ? TAG_V6 : 0)));
+    buf_put_u8(b,
+               (uint8_t)(kind | (remove ? TAG_REMOVE : 0) |
+                         (version == IP_V6 ? TAG_V6 : 0) | (urgent ? TAG_URGENT : 0)));
 }
 
 static void put_prefix(struct buf *b, const struct ip_prefix *p)
@@ -24,17 +26,17 @@ static void put_addr(struct buf *b, const struct ip_addr *a)
 
 void record_put_begin(struct buf *b)
 {
-    put_tag(b, REC_BEGIN, false, 0);
+    put_tag(b, REC_BEGIN, false, 0, false);
 }
 
 void record_put_end(struct buf *b)
 {
-    put_tag(b, REC_END, false, 0);
+    put_tag(b, REC_END, false, 0, false);
 }
 
 void record_put_vm_port(struct buf *b, const struct vm_port *p, bool remove)
 {
-    put_tag(b, REC_VM_PORT, remove, 0);
+    put_tag(b, REC_VM_PORT, remove, 0, false);
     buf_put_u32(b, p->vm_port);
     if (!remove) {
         size_t n = strnlen(p->name, VM_IFNAME_LEN - 1);
@@ -48,15 +50,16 @@ void record_put_vm_port(struct buf *b, const struct vm_port *p, bool remove)
 
 void record_put_vm_addr(struct buf *b, const struct vm_addr *a, bool remove)
 {
-    put_tag(b, REC_VM_ADDR, remove, a->addr.addr.version);
+    put_tag(b, REC_VM_ADDR, remove, a->addr.addr.version, false);
     buf_put_u32(b, a->vm_port);
     buf_put_u8(b, a->addr.plen);
     put_addr(b, &a->addr.addr);
 }
 
-void record_put_vm_route(struct buf *b, const struct vm_route *r, bool remove)
+void record_put_vm_route(struct buf *b, const struct vm_route *r, bool remove,
+                         bool urgent)
 {
-    put_tag(b, REC_VM_ROUTE, remove, r->prefix.addr.version);
+    put_tag(b, REC_VM_ROUTE, remove, r->prefix.addr.version, urgent);
     put_prefix(b, &r->prefix);
     if (remove) {
         return;
@@ -76,7 +79,7 @@ void record_put_vm_route(struct buf *b, const struct vm_route *r, bool remove)
 
 void record_put_vm_neigh(struct buf *b, const struct vm_neigh *n, bool remove)
 {
-    put_tag(b, REC_VM_NEIGH, remove, n->addr.version);
+    put_tag(b, REC_VM_NEIGH, remove, n->addr.version, false);
     buf_put_u32(b, n->vm_port);
     put_addr(b, &n->addr);
     if (!remove) {
@@ -114,7 +117,8 @@ static void put_fib(struct buf *b, const struct fib_entry *e, bool remove)
 /* The plane kinds follow the record kinds, so that a FIB entry has one tag octet. */
 static void put_plane_tag(struct buf *b, const struct plane_change *c, uint8_t version)
 {
-    put_tag(b, (enum record_kind)(REC_N_KINDS + c->kind), c->remove, version);
+    put_tag(b, (enum record_kind)(REC_N_KINDS + c->kind), c->remove, version,
+            c->kind == PLANE_FIB && c->urgent);
 }
 
 void record_put_plane(struct buf *b, const struct plane_change *c)
@@ -153,7 +157,7 @@ void record_put_plane(struct buf *b, const struct plane_change *c)
 
 void record_put_relay(struct buf *b, const struct record_relay *r, bool remove)
 {
-    put_tag(b, REC_RELAY, remove, 0);
+    put_tag(b, REC_RELAY, remove, 0, false);
     buf_put_u32(b, r->dp.ct_id);
     buf_put_u64(b, r->dp.dp_id);
     buf_put_u32(b, r->dp.dp_port);
@@ -163,14 +167,14 @@ void record_put_relay(struct buf *b, const struct record_relay *r, bool remove)
 
 void record_put_vlink(struct buf *b, const struct record_vlink *v, bool remove)
 {
-    put_tag(b, REC_VLINK, remove, 0);
+    put_tag(b, REC_VLINK, remove, 0, false);
     buf_put_u32(b, v->from);
     buf_put_u32(b, v->to);
 }
 
 void record_put_carrier(struct buf *b, const struct record_carrier *c)
 {
-    put_tag(b, REC_CARRIER, false, 0);
+    put_tag(b, REC_CARRIER, false, 0, false);
     buf_put_u32(b, c->vs_port);
     buf_put_u8(b, c->off);
 }
@@ -191,7 +195,7 @@ void record_put(struct buf *b, const struct record *r)
         record_put_vm_addr(b, &r->vm_addr, r->remove);
         break;
     case REC_VM_ROUTE:
-        record_put_vm_route(b, &r->vm_route, r->remove);
+        record_put_vm_route(b, &r->vm_route, r->remove, r->urgent);
         break;
     case REC_VM_NEIGH:
         record_put_vm_neigh(b, &r->vm_neigh, r->remove);

@@ -5,6 +5,7 @@
 
 #define TAG_REMOVE 0x80
 #define TAG_V6 0x40
-#define TAG_KIND 0x3f /* enum record_kind; above it, REC_N_KINDS + enum plane_kind. */
+#define TAG_URGENT 0x20
+#define TAG_KIND 0x1f /* enum record_kind; above it, REC_N_KINDS + enum plane_kind. */
 
 #endif

@@ -78,7 +78,7 @@ def mac(text):
 # --- Records of a client -------------------------------------------------------------
 
 BEGIN, END = b"\x01", b"\x02"
-REMOVE, V6 = 0x80, 0x40
+REMOVE, V6, URGENT = 0x80, 0x40, 0x20
 R_PORT, R_ADDR, R_ROUTE, R_NEIGH = 3, 4, 5, 6
 R_RELAY, R_VLINK, R_CARRIER, R_PLANE = 8, 9, 10, 11
 UNICAST, BLACKHOLE, UNREACHABLE = 1, 2, 3
@@ -107,10 +107,11 @@ def addr_record(port, text, remove=False):
         ">IB", port, interface.network.prefixlen) + interface.ip.packed
 
 
-def route_record(prefix, hops=(), kind=UNICAST, remove=False):
+def route_record(prefix, hops=(), kind=UNICAST, remove=False, urgent=False):
     """hops: (port, gateway or None)."""
     network = ipaddress.ip_network(prefix)
-    out = _tag(R_ROUTE, remove, network.version) + _prefix(network)
+    out = _tag(R_ROUTE | (URGENT if urgent else 0), remove, network.version) + \
+        _prefix(network)
     if not remove:
         out += struct.pack(">BIBB", kind, 20, 188, len(hops))
         for port, gateway in hops:
@@ -163,7 +164,7 @@ def server_records(data):
     r = Reader(data)
     while r.at < len(data):
         tag = r.take("B")
-        kind, remove, version = tag & 0x3f, bool(tag & REMOVE), 6 if tag & V6 else 4
+        kind, remove, version = tag & 0x1f, bool(tag & REMOVE), 6 if tag & V6 else 4
         if kind == 1 or kind == 2:
             yield ("begin" if kind == 1 else "end"), False, None, None
         elif kind == R_RELAY:

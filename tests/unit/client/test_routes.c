@@ -1,5 +1,6 @@
 /* A model of the kernel's FIB changes at random; events reach the table, some of them
- * are lost and followed by a dump.  What was told must always become what is. */
+ * are lost and followed by a dump.  What was told must always become what is, whatever
+ * is urgent, and in whatever order it is asked for. */
 
 #include "unit.h"
 
@@ -14,6 +15,7 @@ static uint8_t fib[PREFIXES][METRICS];
 /* rfserver: for each prefix what it was told, 0 for nothing. */
 static uint32_t server[PREFIXES];
 static bool port_is_up[PORTS], port_has_carrier[PORTS];
+static int64_t now = 1000;
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -59,6 +61,7 @@ static struct rtnl_msg message(uint32_t i, uint32_t metric, uint32_t g)
     m.route = (struct rtnl_route){.prefix = prefix_of(i),
                                   .kind = VM_ROUTE_UNICAST,
                                   .metric = metric,
+                                  .protocol = (uint8_t)(g % 5),
                                   .n_hops = 1};
     m.route.hops[0] = (struct rtnl_hop){
         .ifindex = ifindex_of(g), .weight = 1, .gateway = ip_from_v4(0x0aff0000 | g)};
@@ -77,7 +80,8 @@ static void change_kernel(struct route_table *t, bool lost)
     struct rtnl_msg m = message(i, metric, g ? g : old);
     m.del = !g;
     m.replace = g && old;
-    route_table_event(t, &m);
+    now += !pick(4);
+    route_table_event(t, &m, now);
 }
 
 static void dump(struct route_table *t, enum ip_version version)
@@ -87,11 +91,11 @@ static void dump(struct route_table *t, enum ip_version version)
         for (uint32_t metric = 0; metric < METRICS; metric++) {
             struct rtnl_msg m = message(i, metric, fib[i][metric]);
             if (fib[i][metric] && m.route.prefix.addr.version == version) {
-                route_table_dump_route(t, &m.route);
+                route_table_dump_route(t, &m.route, now);
             }
         }
     }
-    route_table_dump_end(t, version, true);
+    route_table_dump_end(t, version, true, now);
 }
 
 static uint32_t port_of(void *aux, uint32_t ifindex, bool *ret_carrier)
@@ -107,7 +111,12 @@ static void tell(struct route_table *t, uint32_t n)
     struct vm_route r;
     bool remove;
 
-    while (n-- && route_table_pop(t, port_of, NULL, &r, &remove)) {
+    while (n--) {
+        const bool urgent = pick(2);
+        if (!route_table_pop(t, urgent, port_of, NULL, &r, &remove) &&
+            !route_table_pop(t, !urgent, port_of, NULL, &r, &remove)) {
+            break;
+        }
         uint32_t i = index_of(&r.prefix);
         ck_assert_uint_lt(i, PREFIXES);
         ck_assert(!remove || server[i]);
@@ -164,9 +173,12 @@ START_TEST(what_is_told_becomes_what_the_kernel_has)
             route_table_resync(t);
             memset(server, 0, sizeof server);
         }
+        struct ip_prefix p = prefix_of(pick(PREFIXES));
+        route_table_hurry(t, &p);
         if (!pick(3)) {
             tell(t, UINT32_MAX);
             ck_assert_uint_eq(route_table_pending(t), 0);
+            ck_assert_uint_eq(route_table_resyncing(t), 0);
             check();
         }
     }
@@ -205,7 +217,7 @@ START_TEST(next_hops_are_kept_once)
     for (uint32_t i = 0; i < 200000; i++) {
         struct rtnl_msg m = message(1, 0, i % 5);
         m.route.prefix.addr = ip_from_v4(0x14000000 + (i << 8));
-        route_table_event(t, &m);
+        route_table_event(t, &m, 0);
     }
     ck_assert_uint_eq(route_table_count(t), 200000);
     ck_assert_uint_eq(hop_sets_max_id(route_table_hops(t)), 5);

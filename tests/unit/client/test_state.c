@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "state.h"
 #include "record_text.h"
+#include "urgency.h"
 #include "withdrawals.h"
 
 static struct vm_state *vm;
@@ -540,7 +541,7 @@ START_TEST(end_of_resync_does_not_wait_for_a_network_that_never_rests)
     }
     vm_state_resync(vm);
     buf_clear(&told);
-    for (int i = 0; i < 60 && !strstr(buf_cstr(&told), "END"); i++) {
+    for (int i = 0; i < 60 + URGENCY_BURST && !strstr(buf_cstr(&told), "END"); i++) {
         /* The first prefix changes with each record that is sent. */
         route(REPLACE, i % 2 ? "10.0.0.0/16 2:10.0.1.2" : "10.0.0.0/16 3:10.0.2.2");
         send_one();

@@ -20,7 +20,7 @@ static bool hold(unsigned i, int64_t now)
 {
     struct ip_prefix p = prefix(i);
 
-    return withdrawals_hold(all, &p, now);
+    return withdrawals_hold(all, &p, false, now);
 }
 
 static void cancel(unsigned i)
@@ -34,10 +34,11 @@ static void cancel(unsigned i)
 static void expect(int64_t now, unsigned i)
 {
     struct ip_prefix p, wanted = prefix(i);
-    bool any = withdrawals_pop(all, now, &p);
+    bool any = withdrawals_next(all, false, now, &p);
 
     ck_assert(any == (i != 0));
     ck_assert(!any || prefix_equal(&p, &wanted));
+    cancel(i);
 }
 
 START_TEST(withdrawals_are_told_in_their_order_when_they_waited_long_enough)
@@ -96,8 +97,28 @@ START_TEST(withdrawals_beyond_the_bound_are_not_held)
 }
 END_TEST
 
+START_TEST(urgent_withdrawals_do_not_wait_for_the_others)
+{
+    struct ip_prefix p, two = prefix(2);
+
+    all = withdrawals_create();
+    hold(1, 1000);
+    ck_assert(withdrawals_hold(all, &two, true, 1001));
+    ck_assert_int_eq(withdrawals_wakeup(all), 1000 + WITHDRAWAL_HOLD);
+    ck_assert(!withdrawals_next(all, true, 1000 + WITHDRAWAL_HOLD, &p));
+    ck_assert(withdrawals_next(all, true, 1001 + WITHDRAWAL_HOLD, &p));
+    ck_assert(prefix_equal(&p, &two));
+    expect(1001 + WITHDRAWAL_HOLD, 1);
+    ck_assert_int_eq(withdrawals_wakeup(all), 1001 + WITHDRAWAL_HOLD);
+    cancel(2);
+    ck_assert_int_eq(withdrawals_wakeup(all), INT64_MAX);
+    withdrawals_destroy(all);
+}
+END_TEST
+
 UNIT_MAIN("client/withdrawals",
           withdrawals_are_told_in_their_order_when_they_waited_long_enough,
           withdrawal_of_a_route_that_returned_is_never_told,
           withdrawal_that_flaps_waits_no_longer,
-          withdrawals_beyond_the_bound_are_not_held)
+          withdrawals_beyond_the_bound_are_not_held,
+          urgent_withdrawals_do_not_wait_for_the_others)

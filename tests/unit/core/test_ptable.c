@@ -80,7 +80,10 @@ static void random_step(struct ptable *t, struct model *m, struct dice *d)
     case 4:
         if (slot != PTABLE_NONE) {
             ptable_remove(t, slot);
-            m->present[k] = m->waiting[0][k] = m->waiting[1][k] = false;
+            m->present[k] = false;
+            for (unsigned i = 0; i < PTABLE_LANES; i++) {
+                m->waiting[i][k] = false;
+            }
         }
         break;
     case 5:

@@ -38,6 +38,15 @@ static void remove_fib(struct world *w, uint32_t i)
     recon_remove_fib(w->recon, &p);
 }
 
+static void hurry_fib(struct world *w, uint32_t i)
+{
+    struct ip_prefix p = sim_prefix(i);
+
+    if (roll(&w->dice, 2)) {
+        recon_hurry_fib(w->recon, &p);
+    }
+}
+
 static void desire_group(struct world *w, uint32_t id, uint32_t v)
 {
     struct fib_group g = sim_group(id, v);
@@ -121,6 +130,7 @@ static void wish(struct world *w)
         break;
     case 3:
         remove_fib(w, i);
+        hurry_fib(w, i);
         break;
     case 4: {
         uint8_t key = (uint8_t)roll(d, SIM_AUX);
@@ -135,6 +145,7 @@ static void wish(struct world *w)
         uint32_t v = 1 + roll(d, SIM_GROUPS + 2);
         if (v > SIM_GROUPS || w->want.groups[v]) {
             desire_fib(w, i, v);
+            hurry_fib(w, i);
         }
     }
     }

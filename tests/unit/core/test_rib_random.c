@@ -325,6 +325,9 @@ static void step_route(struct rib *rib, struct model *m, struct dice *d)
         struct ip_prefix p = prefix(PREFIXES[i]);
         rib_route_del(rib, &p);
         r->kind = 0;
+        if (roll(d, 3) == 0) {
+            rib_hurry(rib, &p);
+        }
         return;
     }
     *r = (struct vm_route){.prefix = prefix(PREFIXES[i]), .kind = VM_ROUTE_UNICAST};
@@ -335,6 +338,9 @@ static void step_route(struct rib *rib, struct model *m, struct dice *d)
         roll_hops(d, r);
     }
     MUST(rib_route_set(rib, r));
+    if (roll(d, 3) == 0) {
+        rib_hurry(rib, &r->prefix);
+    }
     m->route_seen[i] = true;
 }
 

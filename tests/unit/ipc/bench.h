@@ -219,7 +219,7 @@ static inline void put_routes(struct buf *records, uint64_t *n, size_t limit)
 
     while (records->len + RECORD_MAX_LEN <= limit) {
         route.metric = (uint32_t)++ * n;
-        record_put_vm_route(records, &route, false);
+        record_put_vm_route(records, &route, false, false);
     }
 }
 

@@ -150,7 +150,7 @@ START_TEST(welcome_of_another_version_or_out_of_place_ends_the_session)
     ipc_session_run(&s, 0);
     ck_assert(!ipc_session_welcome(&s, &old, 0, &restarted));
     ck_assert_int_eq(ipc_session_run(&s, 0), SESSION_CLOSE);
-    ck_assert_str_eq(s.reason, "rfserver speaks version 2, we speak 1");
+    ck_assert_str_eq(s.reason, "rfserver speaks version 3, we speak 2");
 
     s = up_at(0);
     ck_assert(!ipc_session_welcome(&s, &welcome, 1, &restarted));

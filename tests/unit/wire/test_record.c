@@ -35,6 +35,7 @@ static size_t round_trip(const struct record *r, struct record *ret)
     ck_assert_uint_eq(c.n, 0);
     ck_assert_int_eq(ret->kind, r->kind);
     ck_assert_int_eq(ret->remove, r->remove);
+    ck_assert_int_eq(ret->urgent, r->kind == REC_PLANE ? r->plane.urgent : r->urgent);
     buf_uninit(&b);
     return len;
 }
@@ -167,6 +168,36 @@ START_TEST(plane_changes_survive_the_round_trip)
 }
 END_TEST
 
+START_TEST(urgent_are_routes_and_fib_entries_and_nothing_else)
+{
+    struct record d;
+    struct record r = {.kind = REC_PLANE};
+
+    for (int remove = 0; remove < 2; remove++) {
+        r.remove = remove;
+        r.plane = (struct plane_change){.kind = PLANE_FIB,
+                                        .remove = remove,
+                                        .urgent = true,
+                                        .fib = {prefix("10.0.0.0/8"), {FIB_PUNT}}};
+        round_trip(&r, &d);
+        ck_assert(d.plane.urgent && d.plane.remove == remove);
+    }
+    r = (struct record){.kind = REC_VM_ROUTE,
+                        .urgent = true,
+                        .vm_route = big_route("2001:db8::/32", 1, "fe80::1")};
+    round_trip(&r, &d);
+    ck_assert(d.urgent);
+    ck_assert(prefix_equal(&d.vm_route.prefix, &r.vm_route.prefix));
+
+    for (unsigned kind = 0; kind < 32; kind++) {
+        const bool may = kind == REC_VM_ROUTE || kind == REC_N_KINDS + PLANE_FIB;
+        uint8_t octets[] = {(uint8_t)(0xa0 | kind), 0}; /* Remove 0.0.0.0/0. */
+        const char *error = record_check(octets, sizeof octets);
+        ck_assert_msg(may == !error, "kind %u: %s", kind, error);
+    }
+}
+END_TEST
+
 START_TEST(of_removed_things_the_key_survives)
 {
     struct record d;
@@ -233,7 +264,8 @@ START_TEST(values_out_of_range_are_refused_with_a_reason)
         {1, {0}, "unknown kind of record"},
         {1, {11}, "unknown kind of record"},
         {1, {17}, "unknown kind of record"},
-        {1, {63}, "unknown kind of record"},
+        {1, {31}, "unknown kind of record"},
+        {1, {63}, "urgent, which a record of its kind cannot be"},
         {2, {15, 33}, "prefix length out of range"},
         {2, {15 | 0x40, 129}, "prefix length out of range"},
         {3, {15, 7, 3}, "prefix has bits beyond its length"},
@@ -280,7 +312,7 @@ START_TEST(every_truncation_of_a_batch_is_refused_or_ends_between_records)
     struct vm_neigh neigh = {1, addr("10.0.0.2"), mac_b};
     struct buf b = {0};
 
-    record_put_vm_route(&b, &route, false);
+    record_put_vm_route(&b, &route, false, true);
     size_t first = b.len;
     record_put_vm_neigh(&b, &neigh, false);
     for (size_t n = 0; n <= b.len; n++) {
@@ -313,7 +345,9 @@ END_TEST
 
 UNIT_MAIN("wire/record", routes_survive_the_round_trip,
           ports_addresses_and_neighbours_survive_the_round_trip,
-          plane_changes_survive_the_round_trip, of_removed_things_the_key_survives,
+          plane_changes_survive_the_round_trip,
+          urgent_are_routes_and_fib_entries_and_nothing_else,
+          of_removed_things_the_key_survives,
           virtual_plane_records_survive_the_round_trip,
           values_out_of_range_are_refused_with_a_reason,
           every_truncation_of_a_batch_is_refused_or_ends_between_records,

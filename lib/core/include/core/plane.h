@@ -101,6 +101,7 @@ struct plane_change {
     enum plane_kind kind;
     /* Then only the key counts: dp_port, addr, group id, prefix, src and dst. */
     bool remove;
+    bool urgent; /* A FIB entry that goes before those that wait and are not. */
     union {
         struct plane_port port;
         struct plane_addr addr;

@@ -22,7 +22,7 @@
 #include "base/addr.h"
 
 #define PTABLE_NONE UINT32_MAX /* No slot. */
-#define PTABLE_LANES 2
+#define PTABLE_LANES 3
 #define PTABLE_MAX_WORDS 3
 
 struct ptable;

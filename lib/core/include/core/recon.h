@@ -14,7 +14,9 @@
  *   FIB    prefix → target.
  *
  * Order of operations: aux added by rank, groups added or changed, FIB entries added or
- * changed, then FIB entries deleted, groups deleted, aux deleted.  A FIB entry is held
+ * changed, then FIB entries deleted, groups deleted, aux deleted.  Urgent FIB entries
+ * (recon_hurry_fib()) go before the others, deletions too; of those that are urgent at
+ * the same time, additions and changes go first.  A FIB entry is held
  * back while its group is not in the switch, and a group is deleted only when a barrier
  * has confirmed that no FIB entry uses it: OpenFlow deletes the users with it (OpenFlow
  * 1.3.5, 6.7).
@@ -65,6 +67,9 @@ bool recon_desire_group(struct recon *, const struct fib_group *);
 void recon_remove_group(struct recon *, uint32_t id);
 bool recon_desire_fib(struct recon *, const struct fib_entry *);
 void recon_remove_fib(struct recon *, const struct ip_prefix *);
+/* What was desired last of this FIB entry is urgent: if it is not installed, it goes
+ * before the others.  Its operation is tried once as such. */
+void recon_hurry_fib(struct recon *, const struct ip_prefix *);
 
 /* Around a full download, of all three sorts: what was not named is swept at the end. A
  * recon_begin() while one is open starts over. */

@@ -69,6 +69,11 @@ void rib_route_del(struct rib *, const struct ip_prefix *);
 bool rib_neigh_set(struct rib *, const struct vm_neigh *);
 void rib_neigh_del(struct rib *, uint32_t vm_port, const struct ip_addr *);
 
+/* What the client told last of this prefix is urgent: its FIB entry's change is yielded
+ * before those of others, as urgent.  (That of a neighbour's host entry always is,
+ * outside of a resync.) */
+void rib_hurry(struct rib *, const struct ip_prefix *);
+
 /* Around a full resync of the client: what it did not name between them is gone at
  * rib_end().  A rib_begin() while one is open starts over.  A client that is lost for
  * good (hold time over) is rib_begin(), rib_end(). */
@@ -98,7 +103,8 @@ struct rib *rib_copy(const struct rib *from);
 /* Takes the next change, of those that are due since the last one of the same key;
  * false when there is none.  A group comes before the first FIB entry that uses it and
  * is removed after the last one has left it.  Small things first: one changed route
- * does not wait for a million that an association made due. */
+ * does not wait for a million that an association made due, and one that is urgent
+ * (rib_hurry()) does not wait for other routes either. */
 bool rib_next_change(struct rib *, struct plane_change *ret);
 /* The same, but false where a pass over the whole table comes next, which may be long
  * in finding something: what was taken before can be sent. */

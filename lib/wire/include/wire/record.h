@@ -5,10 +5,12 @@
  * entries) without the cost of a document each.  An IPv4 FIB record takes 7 to 11
  * bytes.
  *
- * A record is one octet (kind, bit 6 IPv6, bit 7 remove) and the fields of its kind in
- * network byte order; of a removed thing only the key is sent.  A prefix is its length
- * and as many octets as that needs.  There is no length field: both ends have the same
- * WIRE_VERSION, and a batch with anything wrong in it is refused as a whole.
+ * A record is one octet (kind, bit 5 urgent, bit 6 IPv6, bit 7 remove) and the fields
+ * of its kind in network byte order; of a removed thing only the key is sent.  A prefix
+ * is its length and as many octets as that needs.  Urgent, of a VM's route or a FIB
+ * entry only: it goes before all that waits and is not.  There is no length field: both
+ * ends have the same WIRE_VERSION, and a batch with anything wrong in it is refused as
+ * a whole.
  *
  *   kind           whose batch         meaning
  *   REC_BEGIN      any                 a full download begins ...
@@ -19,9 +21,9 @@
  *   REC_VLINK      server, id = vs_id  frames that enter at `from` leave at `to`
  *   REC_CARRIER    server, id = vs_id  hold the port's carrier down, or let it up
  *
- * Decoding checks every range: known kind, prefix length, no bit beyond it (the address
- * of a vm_addr keeps its host bits), n_hops <= VM_MAX_HOPS, ports not 0, names
- * printable and terminated, enumerations known. */
+ * Decoding checks every range: known kind, flags that it may have, prefix length, no
+ * bit beyond it (the address of a vm_addr keeps its host bits), n_hops <= VM_MAX_HOPS,
+ * ports not 0, names printable and terminated, enumerations known. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,6 +74,7 @@ struct record {
     enum record_kind kind;
     bool
         remove; /* Then only the key counts.  For REC_PLANE the same as plane.remove. */
+    bool urgent; /* REC_VM_ROUTE.  For REC_PLANE the same as plane.urgent. */
     union {
         struct vm_port vm_port;    /* Key: vm_port. */
         struct vm_addr vm_addr;    /* Key: all of it. */
@@ -95,7 +98,8 @@ void record_put_begin(struct buf *);
 void record_put_end(struct buf *);
 void record_put_vm_port(struct buf *, const struct vm_port *, bool remove);
 void record_put_vm_addr(struct buf *, const struct vm_addr *, bool remove);
-void record_put_vm_route(struct buf *, const struct vm_route *, bool remove);
+void record_put_vm_route(struct buf *, const struct vm_route *, bool remove,
+                         bool urgent);
 void record_put_vm_neigh(struct buf *, const struct vm_neigh *, bool remove);
 void record_put_plane(struct buf *, const struct plane_change *);
 void record_put_relay(struct buf *, const struct record_relay *, bool remove);
