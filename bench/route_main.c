@@ -4,23 +4,29 @@
  *
  *     setup HOPS                   permanent neighbours 0..HOPS-1
  *     bulk OP FIRST END HOPS       prefixes FIRST..END-1; OP add, delete
+ *     flood N HOPS SLACK           N prefixes come and go, whoever else changes up to
+ *                                  SLACK entries meanwhile
  *     change FIRST END HOPS SHIFT  the same prefixes to next hop + SHIFT
  *     single ROUNDS GAP-US         one route, added, changed, deleted, again and again
- *     churn N OPS HOPS             OPS updates of prefixes 0..N-1, as BGP's
- *     neigh HOP SALT               another MAC address of a neighbour
- *     connect ENTRIES DB-SOCK NAME gives the bridge its controller; until it has these
+ *     paced ROUNDS GAP-US          one OSPF route every GAP-US added, then changed,
+ * then deleted, not waiting for those before (paced.h) churn N OPS HOPS             OPS
+ * updates of prefixes 0..N-1, as BGP's neigh HOP SALT               another MAC address
+ * of a neighbour connect ENTRIES DB-SOCK NAME gives the bridge its controller; until it
+ * has these
  *
  * LAB-NETNS and VM-NETNS are files, BRIDGE is unix:PATH of the management socket.  What
  * rfproxy and the switch say to each other is overheard (tap.h); a barrier reply is the
  * end of what was timed.  Prints one JSON object; times in microseconds. */
 
 #include <inttypes.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "netns.h"
+#include "paced.h"
 #include "prefixset.h"
 #include "routes.h"
 #include "single.h"
@@ -64,6 +70,20 @@ static void bulk(struct bench *b, bool add, uint32_t first, uint32_t end,
     printf("{\"kernel\": %" PRId64 ", \"total\": %" PRId64 ", \"entries\": %u}\n",
            in_kernel - begun, seen.last_reply - begun,
            ofconn_table_count(b->bridge, BENCH_FIB_TABLE));
+}
+
+static void flood(struct bench *b, uint32_t n, uint32_t n_hops, uint32_t slack)
+{
+    const uint32_t before = ofconn_table_count(b->bridge, BENCH_FIB_TABLE);
+    const int64_t begun = bench_now_us();
+
+    put_routes(b, ROUTES_ADD, 0, n, n_hops, 0);
+    watch_until(b->bridge, before + n - slack, UINT32_MAX);
+    const int64_t added = bench_now_us();
+    put_routes(b, ROUTES_DELETE, 0, n, n_hops, 0);
+    watch_until(b->bridge, 0, before + slack);
+    printf("{\"add\": %" PRId64 ", \"delete\": %" PRId64 "}\n", added - begun,
+           bench_now_us() - added);
 }
 
 static void change(struct bench *b, uint32_t first, uint32_t end, uint32_t n_hops,
@@ -196,7 +216,8 @@ int main(int argc, char **argv)
     if (argc < 5) {
         bench_fail("see the top of bench/route_main.c for what to say");
     }
-    bool bulky = !strcmp(words[0], "bulk") || !strcmp(words[0], "connect");
+    bool bulky = !strcmp(words[0], "bulk") || !strcmp(words[0], "flood") ||
+                 !strcmp(words[0], "connect");
     netns_enter(argv[1]);
     b.tap = tap_open(BENCH_OPENFLOW_PORT, !bulky);
     netns_enter(argv[2]);
@@ -206,6 +227,8 @@ int main(int argc, char **argv)
     b.bridge = ofconn_open(argv[3]);
     if (!strcmp(words[0], "connect") && argc == 8) {
         connect_switch(&b, number(words, 1), words[2], words[3]);
+    } else if (!strcmp(words[0], "flood")) {
+        flood(&b, number(words, 1), number(words, 2), number(words, 3));
     } else if (bulky && words[1]) {
         bulk(&b, !strcmp(words[1], "add"), number(words, 2), number(words, 3),
              number(words, 4));
@@ -216,6 +239,8 @@ int main(int argc, char **argv)
         churn(&b, number(words, 1), number(words, 2), number(words, 3));
     } else if (!strcmp(words[0], "single")) {
         single_run(NULL, number(words, 1), number(words, 2), watch_single, b.tap);
+    } else if (!strcmp(words[0], "paced")) {
+        paced_run(b.tap, RTPROT_OSPF, number(words, 1), number(words, 2));
     } else if (!strcmp(words[0], "setup")) {
         setup(&b, number(words, 1));
     } else if (!strcmp(words[0], "neigh")) {

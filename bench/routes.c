@@ -18,6 +18,7 @@
 struct routes {
     int fd;
     uint32_t seq;
+    uint8_t protocol;
     unsigned n;  /* Messages in the batch ... */
     size_t last; /* ... and where the last one begins. */
     struct buf batch;
@@ -29,6 +30,7 @@ struct routes *routes_open(void)
     struct routes *r = xcalloc(1, sizeof *r);
     int size = 4 << 20, one = 1;
 
+    r->protocol = RTPROT_BGP;
     r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (r->fd < 0) {
         bench_fail("netlink: %s", strerror(errno));
@@ -125,13 +127,18 @@ void routes_flush(struct routes *r)
     r->n = 0;
 }
 
+void routes_set_protocol(struct routes *r, uint8_t protocol)
+{
+    r->protocol = protocol;
+}
+
 void routes_put(struct routes *r, enum routes_op op, const struct ip_prefix *prefix,
                 uint32_t gateway, uint32_t ifindex)
 {
     struct rtmsg rtm = {.rtm_family = AF_INET,
                         .rtm_dst_len = prefix->plen,
                         .rtm_table = RT_TABLE_MAIN,
-                        .rtm_protocol = RTPROT_BGP,
+                        .rtm_protocol = r->protocol,
                         .rtm_scope =
                             op == ROUTES_DELETE ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE,
                         .rtm_type = op == ROUTES_DELETE ? RTN_UNSPEC : RTN_UNICAST};

@@ -18,6 +18,9 @@ struct routes;
 struct routes *routes_open(void);
 void routes_close(struct routes *);
 
+/* rtm_protocol of all that follows; RTPROT_BGP if this is not called. */
+void routes_set_protocol(struct routes *, uint8_t);
+
 /* Appends to the batch, and writes it when it is full.  `gateway` in host order, on
  * interface `ifindex`; neither matters for a deletion. */
 enum routes_op { ROUTES_ADD, ROUTES_REPLACE, ROUTES_DELETE };

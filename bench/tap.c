@@ -24,8 +24,14 @@
 
 struct direction {
     uint32_t next_seq;
-    bool synced;
+    bool in_order;    /* next_seq is known ... */
+    bool synced;      /* ... and that `bytes` begin where a message does. */
     struct buf bytes; /* Not yet decoded. */
+};
+
+enum {
+    CHAIN = 4,                /* So many headers are no accident. */
+    UNSYNCED_MAX = 4 * 65536, /* No message is longer, with all that it takes. */
 };
 
 struct tap {
@@ -115,6 +121,63 @@ static ssize_t receive(struct tap *t, int64_t *ret_at)
     return n;
 }
 
+static void fail_if_dropped(const struct tap *t)
+{
+    struct tpacket_stats stats = {0};
+    socklen_t size = sizeof stats;
+
+    if (!getsockopt(t->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) &&
+        stats.tp_drops) {
+        bench_fail("the kernel dropped %u packets of what was overheard at port %u",
+                   stats.tp_drops, t->port);
+    }
+}
+
+static size_t message_length(const uint8_t *p)
+{
+    return (size_t)p[2] << 8 | p[3];
+}
+
+static bool is_header(const uint8_t *p)
+{
+    return p[0] == OFP_VERSION_13 && p[1] <= OFPT_METER_MOD &&
+           message_length(p) >= OFP_HEADER_LEN;
+}
+
+/* Messages follow each other from here: enough of them, or to the very end; a single
+ * one counts only at the beginning of what was sent at once. */
+static bool is_chain(const struct buf *b, const size_t start)
+{
+    size_t at = start;
+
+    for (int n = 0; n < CHAIN; n++) {
+        if (at == b->len) {
+            return n > (start ? 1 : 0);
+        }
+        if (at + OFP_HEADER_LEN > b->len || !is_header(b->data + at)) {
+            return false;
+        }
+        at += message_length(b->data + at);
+    }
+    return true;
+}
+
+/* Drops what is before the first message that begins here. */
+static void find_message(struct direction *d)
+{
+    size_t at = 0;
+
+    while (at < d->bytes.len && !is_chain(&d->bytes, at)) {
+        at++;
+    }
+    d->synced = at < d->bytes.len;
+    if (d->synced) {
+        buf_pull(&d->bytes, at);
+    } else if (d->bytes.len > UNSYNCED_MAX) {
+        buf_pull(&d->bytes, d->bytes.len - UNSYNCED_MAX / 2);
+    }
+}
+
 /* Decodes whole messages; true as soon as fn says so. */
 static bool take_messages(struct direction *d, struct tap_event *ev, tap_fn *fn,
                           void *aux)
@@ -124,10 +187,11 @@ static bool take_messages(struct direction *d, struct tap_event *ev, tap_fn *fn,
 
     while (!done && d->bytes.len - used >= OFP_HEADER_LEN) {
         const uint8_t *p = d->bytes.data + used;
-        size_t n = (size_t)p[2] << 8 | p[3];
-        if (p[0] != OFP_VERSION_13 || n < OFP_HEADER_LEN) {
-            used = d->bytes.len; /* Not where a message begins. */
+        size_t n = message_length(p);
+        if (!is_header(p)) { /* The chain was an accident. */
             d->synced = false;
+            used++;
+            break;
         } else if (n > d->bytes.len - used) {
             break;
         } else {
@@ -155,19 +219,24 @@ static bool take_packet(struct tap *t, size_t n, int64_t at, tap_fn *fn, void *a
     uint32_t seq = ntohl(tcp->seq);
     if (tcp->syn) {
         t->connected_at = ev.from_switch ? at : t->connected_at;
-        d->synced = false;
+        d->in_order = false;
         return false;
     }
-    if (n == header || (d->synced && (int32_t)(seq - d->next_seq) < 0)) {
+    if (n == header || (d->in_order && (int32_t)(seq - d->next_seq) < 0)) {
         return false;
     }
-    if (!d->synced || seq != d->next_seq) {
+    if (!d->in_order || seq != d->next_seq) {
+        fail_if_dropped(t);
         buf_clear(&d->bytes);
-        d->synced = true;
+        d->in_order = true;
+        d->synced = false;
     }
     buf_put(&d->bytes, t->packet + header, n - header);
     d->next_seq = seq + (uint32_t)(n - header);
-    return take_messages(d, &ev, fn, aux);
+    if (!d->synced) {
+        find_message(d);
+    }
+    return d->synced && take_messages(d, &ev, fn, aux);
 }
 
 bool tap_run(struct tap *t, int64_t until, tap_fn *fn, void *aux)
@@ -184,6 +253,7 @@ bool tap_run(struct tap *t, int64_t until, tap_fn *fn, void *aux)
         }
         int64_t left = until - bench_now_us();
         if (left <= 0) {
+            fail_if_dropped(t);
             return false;
         }
         struct pollfd p = {t->fd, POLLIN, 0};

@@ -5,8 +5,9 @@
  * part of it: a packet socket on `lo`, with the kernel's timestamps.
  *
  * Only barrier replies and, if asked for, what rfproxy sends are decoded, as far as
- * their header.  After a gap (packets that were not seen) it goes on at the next
- * segment that begins with a header. */
+ * their header.  Where it begins in the middle, it looks for a chain of headers.  When
+ * the kernel had no room for a packet, the process ends: what was not seen would be
+ * taken for what did not happen. */
 
 #include <stdbool.h>
 #include <stdint.h>

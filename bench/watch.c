@@ -55,6 +55,21 @@ void watch_count(struct tap *tap, struct ofconn *bridge, struct seen *seen,
     watch_quiet(tap, seen, bench_now_us());
 }
 
+void watch_until(struct ofconn *bridge, uint32_t least, uint32_t most)
+{
+    const int64_t deadline = bench_now_us() + STALL_US;
+    uint32_t count;
+
+    while ((count = ofconn_table_count(bridge, BENCH_FIB_TABLE)) < least ||
+           count > most) {
+        if (bench_now_us() > deadline) {
+            bench_fail("the table has %u entries, %u to %u expected", count, least,
+                       most);
+        }
+        bench_sleep_us(POLL_US);
+    }
+}
+
 /* One route. */
 
 struct awaited {

@@ -23,6 +23,9 @@ void watch_quiet(struct tap *, struct seen *, int64_t since);
  * process when nothing moves for a minute. */
 void watch_count(struct tap *, struct ofconn *, struct seen *, uint32_t wanted);
 
+/* Waits until the FIB table has from `least` to `most` entries. */
+void watch_until(struct ofconn *, uint32_t least, uint32_t most);
+
 /* One route: from its flow-mod to the reply to the barrier behind it.  Returns the time
  * of that reply; ends the process if it does not come within 5 s. */
 int64_t watch_single(void *tap, uint32_t addr);
