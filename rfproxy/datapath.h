@@ -50,7 +50,6 @@ struct sync {
     struct loop_timer *retry;
     struct sent_op *sent; /* What is in flight, for errors. */
     unsigned unbarriered;
-    int64_t relayed_at; /* A frame went out, for which flow-mods should make way. */
     bool was_in_sync;
     bool announced; /* "in sync" was logged since the switch connected. */
     int64_t since;  /* Not in sync since. */
@@ -163,8 +162,7 @@ void sync_init(struct datapath *);
 void sync_uninit(struct datapath *);
 void sync_connected(struct datapath *);
 void sync_disconnected(struct datapath *);
-void sync_kick(struct datapath *);     /* At the end of this turn of the loop. */
-void sync_make_way(struct datapath *); /* For a frame that goes out. */
+void sync_kick(struct datapath *); /* At the end of this turn of the loop. */
 void sync_barrier(struct datapath *, uint32_t xid);
 /* False: it is not about one of our operations. */
 bool sync_error(struct datapath *, uint32_t xid, uint16_t type, uint16_t code);

@@ -198,7 +198,6 @@ static void relay_to_dp(struct slowpath *sp, const struct relay_frame *frame)
         return;
     }
     dp->counters.relay_out++;
-    sync_make_way(dp);
     of_actions_init(&actions);
     of_actions_output(&actions, frame->port);
     of_put_packet_out(of_session_output(dp->session), datapath_xid(dp), OFPP_CONTROLLER,

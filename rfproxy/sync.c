@@ -1,11 +1,13 @@
 /* From recon to the switch: operations out, barriers and errors back.
  *
  * Operations are pulled only while the session has room and few enough are in flight;
- * what is desired meanwhile coalesces in recon.  A frame of the slow path goes out
- * behind what is in flight, so that while there are such frames less is: a hello must
- * not wait for 20 ms of flow-mods.  A barrier follows each SYNC_BATCH operations, and
- * whenever there is nothing more to send now: it is the confirmation, the window, and
- * on long downloads the sign of life. */
+ * what is desired meanwhile coalesces in recon.  Frames of the slow path and urgent
+ * entries go out behind what is in flight, and a hello must not wait for 20 ms of
+ * flow-mods: hence the small window, which Open vSwitch is as fast with as with eight
+ * times as much.  Urgent entries do not wait until there is room in it.  A barrier
+ * follows each SYNC_BATCH operations and the urgent ones, and is sent whenever there is
+ * nothing more to send now: it is the confirmation, the window, and on long downloads
+ * the sign of life. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +18,12 @@
 #define LOG_MODULE "sync"
 #include "base/log.h"
 
-#define SYNC_BATCH 1024
-#define SYNC_WINDOW 4096 /* Operations in flight. */
-#define POLITE_BATCH 128
-#define POLITE_WINDOW 512
-#define POLITE_MS 2000 /* After a frame of the slow path. */
+#define SYNC_BATCH 128
+#define SYNC_WINDOW 512  /* Operations in flight ... */
+#define URGENT_EXTRA 256 /* ... and as many more while an urgent one waits. */
+#define SENT_OPS 1024    /* No less than both. */
 
-/* What an operation in flight is about, by serial % SYNC_WINDOW: an error names no more
+/* What an operation in flight is about, by serial % SENT_OPS: an error names no more
  * than the serial. */
 struct sent_op {
     uint32_t serial;
@@ -39,7 +40,7 @@ struct sent_op {
 
 static void remember(struct sync *sync, const struct recon_op *op)
 {
-    struct sent_op *sent = &sync->sent[op->serial % SYNC_WINDOW];
+    struct sent_op *sent = &sync->sent[op->serial % SENT_OPS];
 
     free(sent->aux);
     *sent =
@@ -113,23 +114,29 @@ static void note_sync(struct datapath *dp)
     datapath_status_changed(dp);
 }
 
+static bool has_room(const struct datapath *dp)
+{
+    const size_t extra = recon_has_urgent(dp->recon) ? URGENT_EXTRA : 0;
+
+    return of_session_room(dp->session) &&
+           recon_in_flight(dp->recon) < SYNC_WINDOW + extra;
+}
+
 static void pump(void *dp_)
 {
     struct datapath *dp = dp_;
     struct sync *sync = &dp->sync;
     const int64_t now = loop_now();
-    const bool polite = now - sync->relayed_at < POLITE_MS;
-    const size_t window = polite ? POLITE_WINDOW : SYNC_WINDOW;
     struct recon_op op;
 
     if (!dp->session) {
         return;
     }
-    while (recon_in_flight(dp->recon) < window && of_session_room(dp->session) &&
-           recon_next_op(dp->recon, now, &op)) {
+    while (has_room(dp) && recon_next_op(dp->recon, now, &op)) {
         remember(sync, &op);
         pipeline_render(&dp->pipeline, &op, of_session_output(dp->session));
-        if (++sync->unbarriered >= (polite ? POLITE_BATCH : SYNC_BATCH)) {
+        if (++sync->unbarriered >= SYNC_BATCH ||
+            (op.urgent && !recon_has_urgent(dp->recon))) {
             send_barrier(dp);
         }
     }
@@ -146,7 +153,6 @@ void sync_init(struct datapath *dp)
     dp->sync.defer = loop_defer_create(dp->proxy->loop, pump, dp);
     dp->sync.retry = loop_timer_create(dp->proxy->loop, pump, dp);
     dp->sync.since = loop_now();
-    dp->sync.relayed_at = INT64_MIN / 2;
 }
 
 void sync_uninit(struct datapath *dp)
@@ -160,7 +166,7 @@ void sync_connected(struct datapath *dp)
 {
     struct sync *sync = &dp->sync;
 
-    sync->sent = xcalloc(SYNC_WINDOW, sizeof *sync->sent);
+    sync->sent = xcalloc(SENT_OPS, sizeof *sync->sent);
     sync->unbarriered = 0;
     sync->was_in_sync = false;
     sync->announced = false;
@@ -172,17 +178,12 @@ void sync_disconnected(struct datapath *dp)
 {
     struct sync *sync = &dp->sync;
 
-    for (size_t i = 0; sync->sent && i < SYNC_WINDOW; i++) {
+    for (size_t i = 0; sync->sent && i < SENT_OPS; i++) {
         free(sync->sent[i].aux);
     }
     free(sync->sent);
     sync->sent = NULL;
     sync->was_in_sync = false;
-}
-
-void sync_make_way(struct datapath *dp)
-{
-    dp->sync.relayed_at = loop_now();
 }
 
 void sync_kick(struct datapath *dp)
@@ -254,7 +255,7 @@ static bool is_unknown_extension(uint16_t type, uint16_t code)
 
 bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
 {
-    const struct sent_op *sent = &dp->sync.sent[xid % SYNC_WINDOW];
+    const struct sent_op *sent = &dp->sync.sent[xid % SENT_OPS];
     const enum recon_failure failure = failure_of(type, code);
     struct buf error = {0};
     char what[160] = "an entry";

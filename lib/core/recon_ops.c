@@ -56,6 +56,8 @@ void recon_drop_flights(struct recon *r)
 static void take_off(struct recon *r, uint16_t *flags, struct flight f,
                      struct recon_op *ret)
 {
+    ret->urgent = *flags & I_URGENT;
+    *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
     *flags |= (uint16_t)(I_FLIGHT | (r->auditing ? I_TOUCHED : 0));
     push_flight(r, f);
     ret->what = (enum recon_what)f.what;
@@ -106,7 +108,6 @@ static void hand_out_fib(struct recon *r, uint32_t slot, uint32_t target,
     ret->action = !target ? RECON_DELETE : have ? RECON_MODIFY : RECON_ADD;
     recon_use_group(r, have); /* Until the barrier: the flight's. */
     recon_count_fib(r, slot, -1);
-    *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
     take_off(r, flags, f, ret);
     recon_count_fib(r, slot, 1);
     recon_set_have(r, slot, target, false);
@@ -259,6 +260,11 @@ bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
     recon_failure_wake(r, now);
     return r->known &&
            (next_addition(r, ret) || (may_delete(r) && next_deletion(r, ret)));
+}
+
+bool recon_has_urgent(const struct recon *r)
+{
+    return ptable_queued(r->fib, LANE_URGENT);
 }
 
 /* Barriers. */

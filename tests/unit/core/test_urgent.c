@@ -151,13 +151,17 @@ static void want_group(struct recon *r, uint32_t id)
     MUST(recon_desire_group(r, &g));
 }
 
+static bool last_urgent; /* The operation that expect_op() met last. */
+
 static void expect_op(struct recon *r, enum recon_action action, uint32_t i)
 {
     struct ip_prefix p = nth(i);
     struct recon_op op;
 
+    const bool urgent = recon_has_urgent(r);
     MUST(recon_next_op(r, 0, &op));
-    MUST(op.what == RECON_FIB);
+    MUST(op.what == RECON_FIB && (urgent || !op.urgent));
+    last_urgent = op.urgent;
     MUST_MSG(prefix_equal(&op.fib.prefix, &p) && op.action == action,
              "action %d of %08x is next, not %d of number %u", op.action,
              ip_to_v4(op.fib.prefix.addr), action, i);
@@ -220,10 +224,13 @@ START_TEST(urgent_entries_go_before_the_others_and_their_deletions_after_additio
     expect_op(r, RECON_ADD, 5000);
     expect_op(r, RECON_ADD, 500);
     expect_op(r, RECON_MODIFY, 5);
+    MUST(recon_has_urgent(r) && last_urgent);
     expect_op(r, RECON_DELETE, 4);
+    MUST(!recon_has_urgent(r) && last_urgent);
     for (uint32_t i = 101; i < 1000; i++) {
         if (i != 500) {
             expect_op(r, RECON_ADD, i);
+            MUST(!last_urgent);
         }
     }
     expect_op(r, RECON_DELETE, 3);

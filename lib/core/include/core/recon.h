@@ -105,6 +105,7 @@ struct recon_op {
     enum recon_what what;
     uint32_t serial; /* 1..0x7fffffff, then again from 1: +1 for each operation.  Meant
                       * as xid, so that an error names its operation. */
+    bool urgent;     /* A FIB entry that went before others. */
     union {
         struct {
             unsigned rank;
@@ -122,6 +123,9 @@ struct recon_op {
 
 /* Hands out the next operation; false when there is none now.  It must then be sent. */
 bool recon_next_op(struct recon *, int64_t now, struct recon_op *ret);
+
+/* Some urgent FIB entry waits (or did: recon_next_op() may find that it need not). */
+bool recon_has_urgent(const struct recon *);
 
 /* A barrier request was sent after the operations handed out so far. */
 void recon_barrier_sent(struct recon *, uint32_t xid);
