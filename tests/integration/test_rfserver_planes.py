@@ -309,6 +309,7 @@ def test_a_large_download_leaves_room_for_other_datapaths(net):
     net.bus.until("the client's batches are acknowledged", net.a.all_acked, 30)
     net.bus.until("a full window", lambda: net.proxy.unacked == WINDOW)
     net.b.route("192.0.2.0/24", kind=2)
+    net.bus.until("the other client's batch is acknowledged", net.b.all_acked)
     for _ in range(2):
         net.bus.run(0.2)
         net.proxy.send("ACK", seq=net.proxy._received - WINDOW + 1)
