@@ -9,13 +9,14 @@ from pathlib import Path
 from . import cli, graphfile, linkfile, oracle, plan, shapes
 from . import lab as labs
 from .labcheck import Checker, as_json, some_of
-from .system import LabError
+from .system import LabError, plural
 from .topology import load, parse
 
 DEFAULT_RUN = "/run/routeflow-lab"
 # A router with its switch and host; docs/lab.md.
 NODE_MB = {"bgp": 40, "ibgp": 60}
 DEFAULT_NODE_MB = 26
+NODES_A_PROCESSOR = 25  # grid:10x5 on two, docs/lab.md.
 MAX_HOPS = 64  # VM_MAX_HOPS of core/vm.h.
 
 EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
@@ -87,6 +88,15 @@ def require_memory(topology):
                        f"MB, and {free} MB are free")
 
 
+def notes_of_machine(topology):
+    """What a person should know before it is made."""
+    processors = len(os.sched_getaffinity(0))
+    if len(topology.nodes) <= NODES_A_PROCESSOR * processors:
+        return []
+    return [f"{len(topology.nodes)} routers on {plural(processors, 'processor')}: this takes "
+            f"minutes, or does not converge; {NODES_A_PROCESSOR} a processor were tried"]
+
+
 def require_hops(topology):
     """The suite would find more ways than the platform takes from it, and so `check`
     would never hold."""
@@ -100,7 +110,7 @@ def require_hops(topology):
 
 def up(run_dir, arguments):
     topology, notes = read(arguments)
-    for note in notes:
+    for note in notes + notes_of_machine(topology):
         cli.say(f"note: {note}")
     require_memory(topology)
     require_hops(topology)
