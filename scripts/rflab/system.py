@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 MARK = "RF_LAB"
+KILL_SECONDS = 30
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -211,15 +212,18 @@ class Instance:
         wait_for(f"the end of process {pid}", lambda: not alive(pid), 5, 0.01)
 
     def kill_processes(self, pids, timeout=3.0):
-        """SIGTERM, then SIGKILL to those that stay; returns when all are gone."""
+        """SIGTERM, then SIGKILL to those that stay; returns when all are gone.
+
+        Nothing outlives SIGKILL, but the end of many routers may take a busy machine
+        its time."""
         pids = set(pids)
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, KILL_SECONDS)):
             for pid in pids:
                 try:
                     os.kill(pid, number)
                 except ProcessLookupError:
                     pass
-            deadline = time.monotonic() + timeout
+            deadline = time.monotonic() + patience
             while pids and time.monotonic() < deadline:
                 pids = {pid for pid in pids if alive(pid)}
                 time.sleep(0.02)

@@ -2,13 +2,15 @@
 
 import json
 import os
+import signal
 import sqlite3
 import struct
 import subprocess
+import time
 
 import pytest
 from rflab import lab as labs
-from rflab import oracle, pcap, records, suite
+from rflab import oracle, pcap, records, suite, system
 from rflab.ofctl import Bucket, parse_flows, parse_groups
 from rflab.streams import lost, outage
 from rflab.system import Instance, LabError, environment_of, wait_for
@@ -353,3 +355,17 @@ def test_two_commands_at_once_on_one_run_directory_are_refused(tmp_path):
         Instance(tmp_path / "lck").lock()
     first.close()
     Instance(tmp_path / "lck").lock().close()
+
+
+def test_what_takes_its_time_to_die_is_waited_for(tmp_path, monkeypatch):
+    """Sixty routers on a busy machine: the last was there 3 s after its SIGKILL."""
+    sent = []
+    monkeypatch.setattr("os.kill", lambda pid, number: sent.append(number))
+    monkeypatch.setattr(system, "alive", lambda pid: time.monotonic() < end)
+    end = time.monotonic() + 0.5
+    Instance(tmp_path / "x").kill_processes([99], timeout=0.1)
+    assert sent == [signal.SIGTERM, signal.SIGKILL]
+    monkeypatch.setattr(system, "KILL_SECONDS", 0.1)
+    end = time.monotonic() + 10
+    with pytest.raises(LabError, match=r"processes \[99\] do not end"):
+        Instance(tmp_path / "x").kill_processes([99], timeout=0.1)
