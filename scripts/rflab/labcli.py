@@ -16,7 +16,7 @@ DEFAULT_RUN = "/run/routeflow-lab"
 # A router with its switch and host; docs/lab.md.
 NODE_MB = {"bgp": 40, "ibgp": 60}
 DEFAULT_NODE_MB = 26
-NODES_A_PROCESSOR = 25  # grid:10x5 on two, docs/lab.md.
+NODES_A_PROCESSOR = 40  # 80 came up on two (docs/lab.md).
 MAX_HOPS = 64  # VM_MAX_HOPS of core/vm.h.
 
 EPILOG = f"""FILE is a map in GML or GraphML, or a topology in JSON (config/rftest2.json;
