@@ -20,6 +20,9 @@ which has a line of its own).
   `scripts/demo --rftest1` brings them up, and 64 neighbours.
 * The switch alone: `bench-ofsend` sends the same flow entries to a second Open vSwitch
   with as many bridges and ports, encoded before the clock starts, one barrier at the end.
+* Before anything is timed all wait until no process works any more: Open vSwitch frees for
+  seconds, on a processor of its own, what it answered at once to have deleted.
+* Open vSwitch has niceness -4 (its own start script gives it -10), the lab's and the other.
 * The prefixes have the lengths of the Internet's table, in no order.
 * The end of a download is the last barrier reply, overheard between rfproxy and the switch.
 * After each bench the switch is compared with the container's kernel by a program that

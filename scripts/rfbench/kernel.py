@@ -7,8 +7,8 @@ from rflab.system import LabError, wait_for
 
 from .bed import Bed
 
-# Set size: how many pairs, and what may be at most raw and bundle.
-BULK = {10_000: (7, 3.0, None), 100_000: (5, 1.8, 1.0), 1_000_000: (3, 1.4, 0.9)}
+# Set size: how many pairs, with how many bundles; and what may be at most raw and bundle.
+BULK = {10_000: (5, 0, 3.0, None), 100_000: (5, 2, 1.8, 1.0), 1_000_000: (3, 1, 1.4, 0.9)}
 
 
 def words(n):
@@ -29,9 +29,9 @@ def bulk_kernel(results, quick):
 
 
 def bulk_kernel_case(bed, results, n, hops, quick):
-    pairs, limit_raw, limit_bundle = BULK[n]
+    pairs, bundles, limit_raw, limit_bundle = BULK[n]
     if quick:
-        pairs = 2
+        pairs, bundles = 2, 0
     if hops > 1 and n == 1_000_000:
         pairs = 1
     case = f"{words(n)}, {hops} next hop" + ("s" if hops > 1 else "")
@@ -47,8 +47,8 @@ def bulk_kernel_case(bed, results, n, hops, quick):
         total.append(got["total"])
         kernel.append(got["kernel"])
         bed.route("bulk", "delete", 0, n, hops)
-        # Not in the first pair: both switches have warm memory then.
-        if limit_bundle and i >= pairs - 2 and hops == 1:
+        # In the last pairs: both switches have warm memory then.
+        if i >= pairs - bundles and hops == 1:
             bundle.append(bed.bundle(n, hops))
     results.add("bulk-kernel", case, "to the last barrier", "us", total, raw, limit_raw)
     results.add("bulk-kernel", case, "kernel has them all", "us", kernel)
@@ -62,13 +62,14 @@ def bulk_kernel_case(bed, results, n, hops, quick):
 def push(results, quick):
     """rfserver has the set; a new rfproxy is there; an empty switch connects."""
     for n in sizes(quick):
+        pairs, bundles = (2, 0) if quick else (BULK[n][0], max(1, BULK[n][1]))
         with Bed() as bed:
             case = f"{words(n)}, 1 next hop"
             bed.route("bulk", "add", 0, n, 1)
             total, raw, bundle = [], [], []
-            for i in range(2 if quick else BULK[n][0]):
+            for i in range(pairs):
                 raw.append(bed.raw(n, 1))
-                if not quick and i >= BULK[n][0] - 2:
+                if i >= pairs - bundles:
                     bundle.append(bed.bundle(n, 1))
                 entries = bed.entries()
                 bed.disconnect()
