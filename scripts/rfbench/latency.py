@@ -2,6 +2,8 @@
 
 import threading
 
+from rflab.system import LabError
+
 from .bed import Bed
 from .kernel import words
 
@@ -57,11 +59,14 @@ def single_busy(results, quick):
         results.check("single-busy", f"{words(n)} in place", bed.audit())
     n, rounds = (10_000, 200) if quick else (100_000, 1500)
     with Bed() as bed:
-        stop = threading.Event()
+        stop, failed = threading.Event(), []
 
         def download():
-            while not stop.is_set():
-                bed.route("flood", n, 64, 2 * rounds)
+            try:
+                while not stop.is_set():
+                    bed.route("flood", n, 64)
+            except LabError as error:
+                failed.append(error)
 
         busy = threading.Thread(target=download)
         busy.start()
@@ -70,6 +75,8 @@ def single_busy(results, quick):
         finally:
             stop.set()
             busy.join()
+        if failed:
+            raise failed[0]
         case = f"OSPF's during BGP's {words(n)}"
         add_rows(results, "single-busy", case, got, None, 20000)
         results.note("single-busy", case, "to the kernel, p99", "us",
