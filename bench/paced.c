@@ -1,6 +1,5 @@
 #include "paced.h"
 
-#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,20 +8,13 @@
 #include "netns.h"
 #include "of/msg.h"
 #include "prefixset.h"
+#include "steps.h"
 
 enum {
     FIRST_US = 100000,    /* Before the first one is due. */
     ANSWER_US = 20000000, /* After the last one was. */
     FIRST_ADDR = 0xcb000000,
 };
-
-static const struct {
-    const char *name;
-    enum routes_op op;
-    uint32_t hop;
-} steps[] = {{"add", ROUTES_ADD, 0},
-             {"change", ROUTES_REPLACE, 1},
-             {"delete", ROUTES_DELETE, 1}};
 
 /* Of one step. */
 struct paced {
@@ -129,32 +121,23 @@ static void run_step(struct tap *tap, struct routes *routes, size_t step, uint32
     free(p.order);
 }
 
-static void print(const char *name, const int64_t *us, uint32_t n)
-{
-    printf("\"%s\": [", name);
-    for (uint32_t i = 0; i < n; i++) {
-        printf("%s%" PRId64, i ? ", " : "", us[i]);
-    }
-    printf("]");
-}
-
 void paced_run(struct tap *tap, uint8_t protocol, uint32_t rounds, uint32_t gap_us)
 {
-    struct routes *routes = routes_open();
-    int64_t *us = xcalloc(rounds, sizeof *us);
-    int64_t *kernel_us = xcalloc(rounds * ARRAY_SIZE(steps), sizeof *kernel_us);
-
     if (!rounds || rounds > PACED_MAX) {
         bench_fail("expected 1 to %d rounds", PACED_MAX);
     }
+    struct routes *routes = routes_open();
+    int64_t *us = xcalloc(rounds, sizeof *us);
+    int64_t *kernel_us = xcalloc((size_t)rounds * N_STEPS, sizeof *kernel_us);
+
     routes_set_protocol(routes, protocol);
     printf("{");
-    for (size_t step = 0; step < ARRAY_SIZE(steps); step++) {
+    for (size_t step = 0; step < N_STEPS; step++) {
         run_step(tap, routes, step, rounds, gap_us, us, kernel_us + step * rounds);
-        print(steps[step].name, us, rounds);
+        steps_print(steps[step].name, us, rounds);
         printf(", ");
     }
-    print("kernel", kernel_us, rounds * ARRAY_SIZE(steps));
+    steps_print("kernel", kernel_us, rounds * N_STEPS);
     printf("}\n");
     free(us);
     free(kernel_us);

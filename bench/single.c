@@ -1,6 +1,5 @@
 #include "single.h"
 
-#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,18 +7,10 @@
 #include "base/util.h"
 #include "netns.h"
 #include "prefixset.h"
-#include "routes.h"
+#include "steps.h"
 #include "zapi.h"
 
 #define PREFIX "198.51.100.0/24" /* In no set. */
-
-static const struct {
-    const char *name;
-    enum routes_op op;
-    uint32_t hop;
-} steps[] = {{"add", ROUTES_ADD, 0},
-             {"change", ROUTES_REPLACE, 1},
-             {"delete", ROUTES_DELETE, 1}};
 
 struct source {
     struct routes *routes; /* Or NULL, and then: */
@@ -48,12 +39,9 @@ static void put(const struct source *s, enum routes_op op,
 static void print(int64_t *us[], uint32_t rounds)
 {
     printf("{");
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        printf("%s\"%s\": [", i ? ", " : "", steps[i].name);
-        for (uint32_t n = 0; n < rounds; n++) {
-            printf("%s%" PRId64, n ? ", " : "", us[i][n]);
-        }
-        printf("]");
+    for (size_t i = 0; i < N_STEPS; i++) {
+        printf("%s", i ? ", " : "");
+        steps_print(steps[i].name, us[i], rounds);
     }
     printf("}\n");
 }
@@ -63,7 +51,7 @@ void single_run(const char *zebra, uint32_t rounds, uint32_t gap_us, single_fn *
 {
     struct source s = {.ifindex = {if_nametoindex("eth1"), if_nametoindex("eth2")}};
     struct ip_prefix prefix;
-    int64_t *us[ARRAY_SIZE(steps)];
+    int64_t *us[N_STEPS];
 
     if (zebra) {
         s.zebra = zapi_open(zebra, false);
@@ -71,11 +59,11 @@ void single_run(const char *zebra, uint32_t rounds, uint32_t gap_us, single_fn *
         s.routes = routes_open();
     }
     prefix_parse(PREFIX, &prefix);
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+    for (size_t i = 0; i < N_STEPS; i++) {
         us[i] = xcalloc(rounds, sizeof *us[i]);
     }
     for (uint32_t n = 0; n < rounds; n++) {
-        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        for (size_t i = 0; i < N_STEPS; i++) {
             bench_sleep_us(gap_us);
             int64_t begun = bench_now_us();
             put(&s, steps[i].op, &prefix, steps[i].hop);
@@ -83,7 +71,7 @@ void single_run(const char *zebra, uint32_t rounds, uint32_t gap_us, single_fn *
         }
     }
     print(us, rounds);
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+    for (size_t i = 0; i < N_STEPS; i++) {
         free(us[i]);
     }
     if (zebra) {

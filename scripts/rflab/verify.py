@@ -368,7 +368,7 @@ class Verifier:
         rows = []
         for up, what in ((False, "down"), (True, "up")):
             with Streams(self.probes) as streams:
-                time.sleep(1.0)
+                time.sleep(1.0)  # Beside which losses stand out as the failure's.
                 cut = self.lab.network.set_link(link, up)
                 row = self.row(f"7 link {link.name} {what}: routed anew",
                                lambda: self.settled(() if up else (link,)), 20)

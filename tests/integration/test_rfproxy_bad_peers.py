@@ -197,7 +197,7 @@ def test_forged_replayed_and_relayed_lldp_make_no_link(bed):
     two.packet_in(2, good)
     bed.wait_log("of datapath 0x0000000000000032: replayed, expected a counter not seen "
                  "before (of datapath 0x0000000000000031 port 1)")
-    time.sleep(3.2)
+    time.sleep(3.2)  # So long a probe is good; heard before at port 1, it would be a copy.
     two.packet_in(1, good)
     bed.wait_log("port 1 (fake1) of datapath 0x0000000000000032: stale")
 
