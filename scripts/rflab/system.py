@@ -254,6 +254,7 @@ def environment_of(pid):
 def alive(pid):
     """Whether a process runs; one that only waits for its parent does not.
 
+    A killed process' first thread may have ended while others still hold its sockets.
     Our own children are collected on the way."""
     try:
         os.waitpid(pid, os.WNOHANG)
@@ -261,6 +262,7 @@ def alive(pid):
         pass
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    return threads > 1 or stat.rpartition(")")[2].split()[0] not in "ZX"
