@@ -4,7 +4,7 @@
  *
  *     setup HOPS                   permanent neighbours 0..HOPS-1
  *     bulk OP FIRST END HOPS       prefixes FIRST..END-1; OP add, delete
- *     flood N HOPS                 N prefixes come and go, whoever else changes some
+ *     flood OP N HOPS              the same of 0..N-1, whoever else changes some
  *     change FIRST END HOPS SHIFT  the same prefixes to next hop + SHIFT
  *     single ROUNDS GAP-US         one route, added, changed, deleted, again and again
  *     paced ROUNDS GAP-US          one OSPF route every GAP-US added, then changed,
@@ -71,12 +71,10 @@ static void bulk(struct bench *b, bool add, uint32_t first, uint32_t end,
            ofconn_table_count(b->bridge, BENCH_FIB_TABLE));
 }
 
-static void flood(struct bench *b, uint32_t n, uint32_t n_hops)
+static void flood(struct bench *b, bool add, uint32_t n, uint32_t n_hops)
 {
-    put_routes(b, ROUTES_ADD, 0, n, n_hops, 0);
-    watch_until(b->bridge, n, UINT32_MAX);
-    put_routes(b, ROUTES_DELETE, 0, n, n_hops, 0);
-    watch_until(b->bridge, 0, n / 4);
+    put_routes(b, add ? ROUTES_ADD : ROUTES_DELETE, 0, n, n_hops, 0);
+    watch_until(b->bridge, add ? n : 0, add ? UINT32_MAX : n / 4);
     printf("{}\n");
 }
 
@@ -221,8 +219,8 @@ int main(int argc, char **argv)
     b.bridge = ofconn_open(argv[3]);
     if (!strcmp(words[0], "connect") && argc == 8) {
         connect_switch(&b, number(words, 1), words[2], words[3]);
-    } else if (!strcmp(words[0], "flood")) {
-        flood(&b, number(words, 1), number(words, 2));
+    } else if (!strcmp(words[0], "flood") && words[1]) {
+        flood(&b, !strcmp(words[1], "add"), number(words, 2), number(words, 3));
     } else if (bulky && words[1]) {
         bulk(&b, !strcmp(words[1], "add"), number(words, 2), number(words, 3),
              number(words, 4));

@@ -18,9 +18,15 @@
 enum { BATCHES_PER_TURN = 4 };
 
 /* A change is sent at once when nothing was sent for so long; in a stream of changes
- * those of a millisecond go together, and those of some when they are many.  Each small
- * batch has its price in rfserver, rfproxy and most of all in the switch. */
+ * those of a millisecond go together, and those of some when they are many and none is
+ * urgent.  Each small batch has its price in rfserver, rfproxy and most of all in the
+ * switch. */
 enum { COALESCE_MS = 1, STREAM_MS = 4, STREAM_BYTES = 1024 };
+
+/* The kernel's first events in each millisecond are read as they come, of a stream the
+ * others together: to be woken for each costs more than to read it, and whoever writes
+ * the routes pays for the waking. */
+enum { READ_AT_ONCE = 32, READ_MS = 1 };
 
 struct client {
     uint64_t vm_id;
@@ -33,6 +39,9 @@ struct client {
     struct ipc_client *ipc;
     struct loop_fd *events, *dumps;
     struct loop_timer *watch_timer, *probe_timer, *due_timer;
+    struct loop_timer *pause;
+    int64_t read_ms;        /* In this millisecond ... */
+    uint64_t n_read_before; /* ... after so many in all. */
     struct loop_defer *send;
     struct loop_timer *coalesce;
     int64_t sent_us;   /* The last batch ... */
@@ -132,7 +141,8 @@ static void note_progress(struct client *c)
 
 static void schedule_send(struct client *c)
 {
-    const int wait_ms = c->sent_bytes < STREAM_BYTES ? COALESCE_MS : STREAM_MS;
+    const bool stream = c->sent_bytes >= STREAM_BYTES && !vm_state_hurries(c->state);
+    const int wait_ms = stream ? STREAM_MS : COALESCE_MS;
 
     if (loop_now_us() - c->sent_us >= wait_ms * 1000) {
         loop_defer_schedule(c->send);
@@ -141,13 +151,31 @@ static void schedule_send(struct client *c)
     }
 }
 
+/* Whether enough was read in this millisecond. */
+static bool is_stream(struct client *c, int64_t now)
+{
+    struct nl_watch_stats stats;
+
+    nl_watch_stats(c->watch, &stats);
+    if (now != c->read_ms) {
+        c->read_ms = now;
+        c->n_read_before = stats.messages;
+    }
+    return stats.messages - c->n_read_before > READ_AT_ONCE;
+}
+
 static void watch(void *c_)
 {
     struct client *c = c_;
+    const int64_t now = loop_now();
 
-    nl_watch_run(c->watch, loop_now());
-    bool dumping = nl_watch_is_dumping(c->watch);
-    loop_fd_set_events(c->events, dumping ? 0 : LOOP_READ);
+    const bool drained = nl_watch_run(c->watch, now);
+    const bool dumping = nl_watch_is_dumping(c->watch);
+    const bool pause = is_stream(c, now) && drained && !dumping;
+    if (pause) {
+        loop_timer_once(c->pause, READ_MS);
+    }
+    loop_fd_set_events(c->events, dumping || pause ? 0 : LOOP_READ);
     loop_fd_set_events(c->dumps, dumping ? LOOP_READ : 0);
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
@@ -185,7 +213,7 @@ static bool put_batches(struct client *c)
             return false;
         }
         buf_clear(&c->records);
-        while (c->records.len + RECORD_MAX_LEN <= WIRE_BATCH_MAX &&
+        while (c->records.len + RECORD_MAX_LEN <= WIRE_BATCH_GOOD &&
                vm_state_put_next(c->state, loop_now(), &c->records)) {
         }
         if (!c->records.len) {
@@ -309,6 +337,7 @@ struct client *client_create(const struct client_config *config)
     c->dumps =
         loop_fd_create(config->loop, nl_watch_dump_fd(c->watch), 0, on_readable, c);
     c->watch_timer = loop_timer_create(config->loop, watch, c);
+    c->pause = loop_timer_create(config->loop, watch, c);
     c->probe_timer = loop_timer_create(config->loop, on_probe_timer, c);
     c->due_timer = loop_timer_create(config->loop, send_batches, c);
     c->send = loop_defer_create(config->loop, send_batches, c);
@@ -330,6 +359,7 @@ void client_destroy(struct client *c)
         loop_timer_destroy(c->due_timer);
         loop_timer_destroy(c->probe_timer);
         loop_timer_destroy(c->watch_timer);
+        loop_timer_destroy(c->pause);
         loop_fd_destroy(c->dumps);
         loop_fd_destroy(c->events);
     }

@@ -405,6 +405,11 @@ size_t route_table_pending(const struct route_table *t)
     return t->store.n_dirty;
 }
 
+bool route_table_hurries(const struct route_table *t)
+{
+    return t->store.n_urgent;
+}
+
 size_t route_table_count(const struct route_table *t)
 {
     return t->store.n_routes;

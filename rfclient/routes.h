@@ -69,6 +69,7 @@ bool route_table_pop(struct route_table *, bool urgent, route_port_fn *, void *a
 bool route_table_hurry(struct route_table *, const struct ip_prefix *);
 
 size_t route_table_pending(const struct route_table *); /* Prefixes marked. */
+bool route_table_hurries(const struct route_table *);   /* One is, as urgent. */
 /* Of these, those that route_table_resync() marked, and that were not told since. */
 size_t route_table_resyncing(const struct route_table *);
 size_t route_table_count(const struct route_table *); /* Routes the kernel has. */

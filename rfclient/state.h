@@ -42,6 +42,7 @@ void vm_state_resync(struct vm_state *);
  * False if there is none. */
 bool vm_state_put_next(struct vm_state *, int64_t now, struct buf *ret);
 bool vm_state_pending(const struct vm_state *);
+bool vm_state_hurries(const struct vm_state *); /* Something urgent is to be told. */
 /* When there will be one that waits now (withdrawals.h). */
 int64_t vm_state_due(const struct vm_state *);
 

@@ -155,6 +155,11 @@ bool vm_state_pending(const struct vm_state *s)
            route_table_pending(s->routes);
 }
 
+bool vm_state_hurries(const struct vm_state *s)
+{
+    return marks_pending(s->marks) || route_table_hurries(s->routes);
+}
+
 int64_t vm_state_due(const struct vm_state *s)
 {
     return withdrawals_wakeup(s->withdrawals);

@@ -18,7 +18,7 @@
 #include "wire/record.h"
 
 /* Batches are filled up to here, so that the record that crosses it still fits. */
-#define BATCH_FULL (WIRE_BATCH_MAX - RECORD_MAX_LEN)
+#define BATCH_FULL (WIRE_BATCH_GOOD - RECORD_MAX_LEN)
 
 /* Who belongs to whom.  A VM may span several datapaths (rfisl.csv), and then even have
  * one at which it has no port of its own; a datapath belongs to one VM. */

@@ -393,8 +393,10 @@ static void read_dump(struct nl_watch *w, int64_t now)
     }
 }
 
-void nl_watch_run(struct nl_watch *w, int64_t now)
+bool nl_watch_run(struct nl_watch *w, int64_t now)
 {
+    bool drained = false;
+
     if (w->again && now >= w->again_at) {
         nl_watch_verify(w, w->again, now);
         w->again = 0;
@@ -402,9 +404,13 @@ void nl_watch_run(struct nl_watch *w, int64_t now)
     if (w->dumping) {
         read_dump(w, now);
     }
-    if (!w->dumping && read_events(w, now) && w->wanted && now >= w->wanted_at) {
+    if (!w->dumping) {
+        drained = read_events(w, now);
+    }
+    if (drained && w->wanted && now >= w->wanted_at) {
         dump_start(w, now);
     }
+    return drained;
 }
 
 int nl_watch_event_fd(const struct nl_watch *w)

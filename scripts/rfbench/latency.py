@@ -25,6 +25,7 @@ def add_rows(results, bench, case, got, p50=None, p99=None, references=None):
 
 
 SINGLE_TURNS, SINGLE_GAP_US = 5, 2000
+PACED_ROUNDS, PACED_GAP_US = 150, 2000  # Three steps, a second: as long as 100 k need.
 
 
 def in_turns(rounds, ours, reference):
@@ -49,7 +50,7 @@ def single(results, quick):
 
 
 def single_busy(results, quick):
-    """Idle with many in place, one after the other; and while many come and go, at a
+    """Idle with many in place, one after the other; and while many come, or go, at a
     steady pace: each is late by all that keeps it waiting, those before it included."""
     n = 10_000 if quick else 1_000_000
     with Bed() as bed:
@@ -57,32 +58,43 @@ def single_busy(results, quick):
         got = bed.route("single", 200 if quick else 1000, 2000)
         add_rows(results, "single-busy", f"{words(n)} in place", got, None, 5000)
         results.check("single-busy", f"{words(n)} in place", bed.audit())
-    n, rounds = (10_000, 200) if quick else (100_000, 1500)
+    n, turns = (10_000, 2) if quick else (100_000, 10)
     with Bed() as bed:
-        stop, failed = threading.Event(), []
-
-        def download():
-            try:
-                while not stop.is_set():
-                    bed.route("flood", n, 64)
-            except LabError as error:
-                failed.append(error)
-
-        busy = threading.Thread(target=download)
-        busy.start()
-        try:
-            got = bed.route("paced", rounds, 2000)
-        finally:
-            stop.set()
-            busy.join()
-        if failed:
-            raise failed[0]
-        case = f"OSPF's during BGP's {words(n)}"
-        add_rows(results, "single-busy", case, got, None, 20000)
-        results.note("single-busy", case, "to the kernel, p99", "us",
-                     percentile(got["kernel"], 99))
+        download, removal = {}, {}
+        for _ in range(turns):
+            beside_flood(bed, "add", n, download)
+            bed.settle()
+            beside_flood(bed, "delete", n, removal)
+            bed.settle()
+        for case, got, limit in ((f"OSPF's during BGP's {words(n)}", download, 20000),
+                                 (f"while BGP's {words(n)} leave", removal, None)):
+            add_rows(results, "single-busy", case, got, None, limit)
+            results.note("single-busy", case, "written late, p99", "us",
+                         percentile(got["late"], 99))
         bed.wait_in_sync()
-        results.check("single-busy", case, bed.audit())
+        results.check("single-busy", f"OSPF's during BGP's {words(n)}", bed.audit())
+
+
+def beside_flood(bed, op, n, into):
+    """Some hundred changes, which take as long as the flood; all their times."""
+    failed = []
+
+    def flood():
+        try:
+            bed.route("flood", op, n, 64)
+        except LabError as error:
+            failed.append(error)
+
+    busy = threading.Thread(target=flood)
+    busy.start()
+    try:
+        got = bed.route("paced", PACED_ROUNDS, PACED_GAP_US)
+    finally:
+        busy.join()
+    if failed:
+        raise failed[0]
+    for step, values in got.items():
+        into.setdefault(step, []).extend(values)
 
 
 def nexthop(results, quick):

@@ -27,6 +27,8 @@ class Network:
     def start(self):
         for _, function in self.lab.phases():
             function()
+        # What measures waits no longer than what is measured.
+        self.lab.instance.cpu.enter()
 
     def __enter__(self):
         try:
@@ -40,4 +42,5 @@ class Network:
         keep = os.environ.get("RF_BENCH_KEEP")
         if keep and (self.lab.instance.dir / "log").exists():
             shutil.copytree(self.lab.instance.dir / "log", keep, dirs_exist_ok=True)
+        self.lab.instance.cpu.leave()
         down(self.run_dir)

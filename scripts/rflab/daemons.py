@@ -130,8 +130,10 @@ class Daemons:
 
     def start_one(self, name):
         netns = None if name == "rfserver" else self.instance.netns
-        return self.instance.spawn(name, self.program(name), "--config", self.config,
-                                   netns=netns)
+        process = self.instance.spawn(name, self.program(name), "--config", self.config,
+                                      netns=netns)
+        self.instance.cpu.add(process.pid)
+        return process
 
     def kill(self, name):
         """As a crash would end it: no farewell."""

@@ -4,9 +4,10 @@ import json
 import time
 
 from . import net
+from .cgroup import remove_cgroups
 from .daemons import PROXY_CONTROLLER, RFVS_CONTROLLER, Daemons, config_text
 from .light import LegacyRouters, LightContainers, Routers
-from .lxc import Containers, remove_cgroups
+from .lxc import Containers
 from .net import Network
 from .ovs import OpenVSwitch
 from .store import choose_store, drop_database
@@ -82,6 +83,7 @@ class Lab:
                           (self.topology.hosts, "host")) if things or noun == "link")
 
     def _open_vswitch(self):
+        self.instance.cpu.create()
         self.ovs.start()
 
     def _daemons(self):

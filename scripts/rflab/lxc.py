@@ -122,6 +122,7 @@ class Containers:
         try:
             self.instance.run("lxc-start", "-P", self.path, "-n", node.vm, "-d", "-l",
                               "INFO", "-o", log, netns=self.instance.netns)
+            self.instance.cpu.adopt(self.cgroup(node))
         except LabError:
             lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
             errors = [line for line in lines if " ERROR " in line]
@@ -159,19 +160,3 @@ class Containers:
 
     def run(self, node, *argv, **options):
         return self.instance.run(*self.command(node, *argv), **options)
-
-
-def remove_cgroups(instance):
-    """Empty control groups stay behind when LXC's monitor was killed."""
-    for name in instance.manifest.names("cgroup"):
-        remove_cgroup(name)
-
-
-def remove_cgroup(name):
-    root = Path("/sys/fs/cgroup")
-    for top in [*root.glob(f"{name}*"), *root.glob(f"*/{name}*")]:
-        for directory, _, _ in os.walk(top, topdown=False):
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass

@@ -44,8 +44,9 @@ class OpenVSwitch:
                           f"--pidfile={self.dir}/ovs-vswitchd.pid",
                           f"--unixctl={self.dir}/ovs-vswitchd.ctl", *OPTIONS,
                           netns=self.netns)
-        # Where sessions share the processors evenly, a process's own niceness is moot.
         pid = (self.dir / "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
+        self.instance.cpu.add(pid)
+        # Where sessions share the processors evenly, a process's own niceness is moot.
         with suppress(OSError):  # No such thing here, or not ours to decide.
             Path(f"/proc/{pid}/autogroup").write_text(NICENESS, encoding="ascii")
 

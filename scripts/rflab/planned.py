@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import lab as labs
 from . import suite
-from .lxc import remove_cgroup
+from .cgroup import remove_cgroup
 from .site import Site
 from .system import LabError
 from .topology import Node, Port, Switch, port_mac

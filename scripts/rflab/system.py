@@ -17,6 +17,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from .cgroup import CpuGroup
+
 MARK = "RF_LAB"
 KILL_SECONDS = 30
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -124,6 +126,7 @@ class Instance:
         self.dir = Path(os.path.abspath(run_dir))
         self.name = self.dir.name.removeprefix("routeflow-")
         self.manifest = Manifest(self.dir / "manifest")
+        self.cpu = CpuGroup(f"rf-{self.name}.cpu", self.manifest)
         self.netns = f"rf-{self.name}"
         self.management_link = f"rfm-{self.name}"
         if not self.name.replace("-", "").replace("_", "").isalnum():

@@ -193,6 +193,7 @@ END_TEST
 
 START_TEST(a_receiver_that_does_not_acknowledge_blocks_the_sender_at_the_window)
 {
+    static const struct ipc_timing defaults = IPC_TIMING_DEFAULTS;
     struct buf records = {0};
     uint64_t n = 0;
     unsigned sent = 0;
@@ -210,10 +211,10 @@ START_TEST(a_receiver_that_does_not_acknowledge_blocks_the_sender_at_the_window)
         }
         sent++;
     }
-    ck_assert_uint_eq(sent, 16);
+    ck_assert_uint_eq(sent, defaults.window);
     ck_assert_int_eq(ipc_peer_batch_send(b.last, 5, &records), EAGAIN);
     ck_assert_uint_eq(ipc_peer_batch_room(b.last), 0);
-    ck_assert_uint_eq(ipc_peer_batch_pending(b.last), 16);
+    ck_assert_uint_eq(ipc_peer_batch_pending(b.last), defaults.window);
     WAIT_FOR(b.opened, 1);
     ck_assert_uint_gt(ipc_peer_batch_room(b.last), 0);
     while (ipc_peer_batch_pending(b.last)) {

@@ -16,7 +16,7 @@ struct ipc_timing {
 #define IPC_TIMING_DEFAULTS                                           \
     {                                                                 \
         .heartbeat_ms = 1000, .dead_ms = 5000, .backoff_min_ms = 100, \
-        .backoff_max_ms = 2000, .window = 16                          \
+        .backoff_max_ms = 2000, .window = 4                           \
     }
 
 /* Fields that are 0 get their default. */

@@ -58,8 +58,8 @@ void nl_watch_destroy(struct nl_watch *);
 int nl_watch_event_fd(const struct nl_watch *);
 int nl_watch_dump_fd(const struct nl_watch *);
 bool nl_watch_is_dumping(const struct nl_watch *);
-int64_t nl_watch_wakeup(const struct nl_watch *); /* INT64_MAX: no timer. */
-void nl_watch_run(struct nl_watch *, int64_t now);
+int64_t nl_watch_wakeup(const struct nl_watch *);  /* INT64_MAX: no timer. */
+bool nl_watch_run(struct nl_watch *, int64_t now); /* Whether no event was left. */
 
 /* Asks for dumps of `kinds` (enum rtnl_kind, ORed), soon: repeated wishes are joined,
  * and the rate is bounded by what a dump costs. */

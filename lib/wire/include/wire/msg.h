@@ -16,8 +16,9 @@
 #include "core/keys.h"
 
 #define WIRE_VERSION 2
-#define WIRE_MAX_STRS 16         /* Elements of a STRS field. */
-#define WIRE_BATCH_MAX 65536     /* Bytes of records in a BATCH. */
+#define WIRE_MAX_STRS 16      /* Elements of a STRS field. */
+#define WIRE_BATCH_MAX 65536  /* Bytes of records in a BATCH. */
+#define WIRE_BATCH_GOOD 16384 /* As many in one of routes: urgent ones come behind. */
 #define WIRE_MSG_MAX (256 << 10) /* Bytes of any message to the server. */
 
 enum wire_role { ROLE_CLIENT = 1, ROLE_PROXY, ROLE_VS, ROLE_CTL };
