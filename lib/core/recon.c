@@ -235,7 +235,7 @@ void recon_evaluate_fib(struct recon *r, uint32_t slot)
     }
     recon_failure_clear(r, RECON_FIB, slot, flags);
     *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
-    if (!w[W_WANT] && !(r->auditing && *flags & I_TOUCHED)) {
+    if (!w[W_WANT] && !(recon_audit_concerns_fib(r, slot) && *flags & I_TOUCHED)) {
         ptable_remove(r->fib, slot);
     }
 }

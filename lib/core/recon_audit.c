@@ -1,5 +1,43 @@
 #include "recon_impl.h"
 
+/* What is not as it should be is queued at once: a pass over the whole FIB that looks
+ * for it could not be cut in slices. */
+static void judge_fib(struct recon *r, uint32_t slot)
+{
+    uint16_t *flags = ptable_flags(r->fib, slot);
+
+    if (r->judge && !(*flags & (I_SEEN | I_TOUCHED)) &&
+        ptable_words(r->fib, slot)[W_HAVE]) {
+        r->audit_differences++;
+        recon_set_have(r, slot, TARGET_NONE, false);
+    }
+    *flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
+    recon_evaluate_fib(r, slot);
+}
+
+/* False: there are more. */
+static bool judge_some(struct recon *r, size_t max)
+{
+    for (; max > 0; max--) {
+        /* The slots before the first one are those after PTABLE_NONE. */
+        const uint32_t slot = ptable_next(r->fib, r->unjudged - 1);
+        if (slot == PTABLE_NONE) {
+            r->judging = false;
+            return true;
+        }
+        r->unjudged = slot + 1;
+        judge_fib(r, slot);
+    }
+    return false;
+}
+
+static void judge_rest(struct recon *r)
+{
+    if (r->judging) {
+        judge_some(r, SIZE_MAX);
+    }
+}
+
 static void unmark_all(struct recon *r)
 {
     const uint16_t mask = (uint16_t) ~(I_SEEN | I_TOUCHED);
@@ -18,10 +56,12 @@ static void unmark_all(struct recon *r)
 
 void recon_audit_begin(struct recon *r)
 {
+    judge_rest(r);
     if (r->auditing) {
         unmark_all(r);
     }
     r->auditing = true;
+    r->first_audit = !r->known;
     r->wants_audit = false;
     r->audit_differences = 0;
     for (uint32_t i = 0; i < r->n_flights; i++) {
@@ -105,44 +145,44 @@ static void finish_objects(struct recon *r, struct object *map, bool judge)
             recon_count_object(r, o, 1);
         }
         o->flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
-        o->waiters = false; /* The pass over the FIB sets it again. */
+        o->waiters = false; /* All that wait are queued again, and set it. */
         recon_evaluate_object(r, o);
     }
 }
 
-/* Takes the marks of the audit off all items; with `judge`, what was not seen, though
- * it should have been, is believed to be absent. */
+/* What was not seen, though it should have been, is believed to be absent; an audit
+ * that was given up only takes its marks off. */
 static void finish(struct recon *r, bool judge)
 {
     r->auditing = false;
-    for (uint32_t s = ptable_next(r->fib, PTABLE_NONE); s != PTABLE_NONE;
-         s = ptable_next(r->fib, s)) {
-        uint16_t *flags = ptable_flags(r->fib, s);
-        if (judge && !(*flags & (I_SEEN | I_TOUCHED)) &&
-            ptable_words(r->fib, s)[W_HAVE]) {
-            r->audit_differences++;
-            recon_set_have(r, s, TARGET_NONE, false);
-        }
-        *flags &= (uint16_t) ~(I_SEEN | I_TOUCHED);
-        if (recon_fib_is_settled(ptable_words(r->fib, s), *flags)) {
-            recon_evaluate_fib(r, s);
-        }
-    }
+    r->judging = true;
+    r->judge = judge;
+    r->unjudged = 0;
     finish_objects(r, r->aux, judge);
     finish_objects(r, r->groups, judge);
-    recon_start_walk(r);
 }
 
 size_t recon_audit_end(struct recon *r)
 {
-    bool first = !r->known;
+    size_t n = 0;
 
-    if (!r->auditing) {
-        return 0;
+    while (!recon_audit_slice(r, SIZE_MAX, &n)) {
     }
-    r->known = true;
-    finish(r, true);
-    return first ? 0 : r->audit_differences;
+    return n;
+}
+
+bool recon_audit_slice(struct recon *r, size_t max, size_t *ret_differences)
+{
+    if (r->auditing) {
+        r->known = true;
+        finish(r, true);
+    }
+    if (r->judging && !judge_some(r, max)) {
+        return false;
+    }
+    *ret_differences = r->first_audit ? 0 : r->audit_differences;
+    r->audit_differences = 0;
+    return true;
 }
 
 bool recon_wants_audit(const struct recon *r)
@@ -154,6 +194,7 @@ void recon_audit_abort(struct recon *r)
 {
     if (r->auditing) {
         finish(r, false);
+        judge_rest(r);
     }
 }
 
@@ -161,7 +202,7 @@ void recon_disconnected(struct recon *r)
 {
     struct object *o, *next;
 
-    r->known = r->auditing = r->walking = r->wants_audit = false;
+    r->known = r->auditing = r->judging = r->walking = r->wants_audit = false;
     recon_failure_clear_all(r);
     for (uint32_t i = 0; i < r->n_flights; i++) {
         const struct flight *f = recon_flight(r, i);

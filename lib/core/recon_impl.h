@@ -102,9 +102,14 @@ struct recon {
     bool complete; /* A download was completed once. */
     bool syncing;  /* Between recon_begin() and recon_end(). */
     bool known;    /* What is installed. */
-    bool auditing;
+    bool auditing; /* Between recon_audit_begin() and the end. */
     bool wants_audit;
+    bool first_audit;
     size_t audit_differences;
+    /* After the end: FIB entries from this slot on have marks of the audit. */
+    bool judging;
+    bool judge;
+    uint32_t unjudged;
 
     struct ptable *fib;
     uint32_t share_limit; /* 0: no shares. */
@@ -173,6 +178,11 @@ bool recon_group_is_usable(const struct object *);
 void recon_wake_waiters(struct recon *, struct object *);
 /* Believes that `target` is installed, and counts the users of groups. */
 void recon_set_have(struct recon *, uint32_t slot, uint32_t target, bool stale);
+/* What the audit says of the entry is still to be judged. */
+static inline bool recon_audit_concerns_fib(const struct recon *r, uint32_t slot)
+{
+    return r->auditing || (r->judging && slot >= r->unjudged);
+}
 /* What is installed is what is wanted. */
 static inline bool recon_fib_is_settled(const uint32_t *words, uint16_t flags)
 {

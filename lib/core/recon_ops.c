@@ -58,7 +58,10 @@ static void take_off(struct recon *r, uint16_t *flags, struct flight f,
 {
     ret->urgent = *flags & I_URGENT;
     *flags &= (uint16_t) ~(I_URGENT | I_YIELDED);
-    *flags |= (uint16_t)(I_FLIGHT | (r->auditing ? I_TOUCHED : 0));
+    const bool touched = f.what == RECON_FIB
+                             ? recon_audit_concerns_fib(r, (uint32_t)f.ref)
+                             : r->auditing;
+    *flags |= (uint16_t)(I_FLIGHT | (touched ? I_TOUCHED : 0));
     push_flight(r, f);
     ret->what = (enum recon_what)f.what;
     ret->serial = r->next_serial;
@@ -258,8 +261,9 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
 bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
 {
     recon_failure_wake(r, now);
-    return r->known &&
-           (next_addition(r, ret) || (may_delete(r) && next_deletion(r, ret)));
+    /* Additions that an audit is about to find go before deletions, too. */
+    return r->known && (next_addition(r, ret) ||
+                        (may_delete(r) && !r->judging && next_deletion(r, ret)));
 }
 
 bool recon_has_urgent(const struct recon *r)

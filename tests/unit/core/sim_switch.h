@@ -296,9 +296,7 @@ static inline void sim_do_dump(struct sim_switch *sw, uint32_t chunk)
                 sw, (struct sim_reply){SIM_SEEN, 0, 0, RECON_AUX, i, s->aux[i], 0, 0});
         }
     }
-    if (chunk == SIM_CHUNKS - 1) {
-        sim_reply(sw, (struct sim_reply){.type = SIM_DUMP_END});
-    }
+    sim_reply(sw, (struct sim_reply){.type = SIM_DUMP_END, .id = chunk});
 }
 
 /* Does at most `max` requests. */

@@ -388,6 +388,64 @@ START_TEST(audit_does_not_judge_what_was_in_flight_meanwhile)
 }
 END_TEST
 
+START_TEST(audit_that_is_judged_in_slices_adds_all_before_it_deletes)
+{
+    struct recon *r = recon_create(RETRY_MIN, RETRY_MAX);
+    struct fib_entry old = {.prefix = prefix("40.0.0.0/8"),
+                            .target = {.verdict = FIB_PUNT}};
+    size_t n = 99;
+
+    recon_audit_begin(r);
+    recon_seen_fib(r, &old);
+    recon_begin(r);
+    want_fib(r, "10.0.0.0/8", 0);
+    want_fib(r, "20.0.0.0/8", 0);
+    want_fib(r, "30.0.0.0/8", 0);
+    recon_end(r);
+    expect_none(r, 0);
+    ck_assert(!recon_audit_slice(r, 1, &n)); /* 40.0.0.0/8 */
+    expect_none(r, 0);
+    ck_assert(!recon_audit_slice(r, 1, &n));
+    EXPECT(r, "ADD 10.0.0.0/8 -> 0");
+    ck_assert_uint_eq(n, 99);
+    ck_assert(recon_audit_slice(r, 9, &n));
+    ck_assert_uint_eq(n, 0);
+    EXPECT(r, "ADD 20.0.0.0/8 -> 0", "ADD 30.0.0.0/8 -> 0", "DELETE 40.0.0.0/8");
+    confirm(r);
+    ck_assert(recon_in_sync(r));
+    recon_destroy(r);
+}
+END_TEST
+
+START_TEST(audit_does_not_judge_what_was_in_flight_before_its_slice)
+{
+    struct recon *r = make_known();
+    size_t n = 99;
+
+    recon_begin(r);
+    want_fib(r, "10.0.0.0/8", 0);
+    want_fib(r, "20.0.0.0/8", 0);
+    want_fib(r, "30.0.0.0/8", 0);
+    recon_end(r);
+    EXPECT(r, "ADD 10.0.0.0/8 -> 0", "ADD 20.0.0.0/8 -> 0", "ADD 30.0.0.0/8 -> 0");
+    confirm(r);
+    recon_audit_begin(r); /* Somebody has deleted them. */
+    ck_assert(!recon_audit_slice(r, 1, &n));
+    EXPECT(r, "ADD 10.0.0.0/8 -> 0");
+    want_group(r, 1, 1);
+    want_fib(r, "20.0.0.0/8", 1);
+    recon_remove_fib(r, &(struct ip_prefix){.addr = ip("30.0.0.0"), .plen = 8});
+    EXPECT(r, "ADD group 1", "MODIFY 20.0.0.0/8 -> 1");
+    confirm(r);
+    recon_audit_begin(r); /* Judges the rest of the one before. */
+    ck_assert_uint_eq(recon_audit_end(r), 3);
+    EXPECT(r, "ADD group 1", "ADD 10.0.0.0/8 -> 0", "ADD 20.0.0.0/8 -> 1");
+    confirm(r);
+    ck_assert(recon_in_sync(r));
+    recon_destroy(r);
+}
+END_TEST
+
 START_TEST(values_out_of_range_are_refused)
 {
     struct recon *r = make_known();
@@ -461,4 +519,6 @@ UNIT_MAIN("core/recon", additions_go_from_meters_to_flows_and_deletions_back,
           flow_refused_for_its_absent_group_brings_the_group_and_an_audit,
           flow_that_waits_for_its_group_goes_when_an_audit_sees_the_group,
           audit_does_not_judge_what_was_in_flight_meanwhile,
+          audit_that_is_judged_in_slices_adds_all_before_it_deletes,
+          audit_does_not_judge_what_was_in_flight_before_its_slice,
           values_out_of_range_are_refused, a_million_entries_take_under_40_octets_each)

@@ -17,6 +17,8 @@ struct world {
     struct sim_state named; /* During a download: what was named, as 1. */
     bool syncing, complete;
     bool auditing;
+    bool portions; /* Each chunk is asked for when the one before has come. */
+    bool judging;  /* All has come; it is judged in slices. */
     uint32_t share_limit;
     bool mtus;
     int64_t now;
@@ -174,12 +176,33 @@ static void send_barrier(struct world *w)
 
 static void start_audit(struct world *w)
 {
-    if (!w->auditing) {
+    if (!w->auditing || (w->judging && roll(&w->dice, 2))) {
         recon_audit_begin(w->recon);
         w->auditing = true;
-        for (uint32_t i = 0; i < SIM_CHUNKS; i++) {
+        w->judging = false;
+        for (uint32_t i = 0; i < (w->portions ? 1 : SIM_CHUNKS); i++) {
             sim_request(w->sw, (struct sim_request){.type = SIM_DUMP, .id = i});
         }
+    }
+}
+
+static void judge(struct world *w, size_t max)
+{
+    size_t differences;
+
+    if (w->judging && recon_audit_slice(w->recon, max, &differences)) {
+        MUST(!w->sw->strict || !differences);
+        w->auditing = w->judging = false;
+    }
+}
+
+static void dump_end(struct world *w, uint32_t chunk)
+{
+    if (chunk == SIM_CHUNKS - 1) {
+        w->judging = true;
+        judge(w, roll(&w->dice, 2 * SIM_PREFIXES));
+    } else if (w->portions) {
+        sim_request(w->sw, (struct sim_request){.type = SIM_DUMP, .id = chunk + 1});
     }
 }
 
@@ -217,9 +240,7 @@ static void handle_replies(struct world *w, int max)
         } else if (r->type == SIM_SEEN) {
             handle_seen(w, r);
         } else {
-            size_t differences = recon_audit_end(w->recon);
-            MUST(!sw->strict || !differences);
-            w->auditing = false;
+            dump_end(w, r->id);
         }
     }
     sw->n_replies -= n;
@@ -232,7 +253,7 @@ static void reconnect(struct world *w)
     sim_work(w->sw, &w->dice, (int)roll(&w->dice, 30)); /* Some still came through. */
     w->sw->n_requests = w->sw->n_replies = 0;
     recon_disconnected(w->recon);
-    w->auditing = false;
+    w->auditing = w->judging = false;
     MUST(recon_in_flight(w->recon) == 0);
     MUST(take_ops(w, 1) == 0);
     start_audit(w);
@@ -291,6 +312,7 @@ static int settle(struct world *w)
         }
         sim_work(w->sw, &w->dice, INT_MAX);
         handle_replies(w, INT_MAX);
+        judge(w, roll(&w->dice, SIM_PREFIXES));
         w->now += 100000;
         idle = n || w->auditing || recon_in_flight(w->recon) ? 0 : idle + 1;
         MUST(n_ops < 100000);
@@ -413,6 +435,7 @@ static void step(struct world *w)
     default:
         w->now += roll(d, 2000);
     }
+    judge(w, roll(d, 4));
     if (roll(d, 150) == 0) {
         start_audit(w);
     }
@@ -432,6 +455,7 @@ static void run(uint64_t seed, bool strict)
 
     w.share_limit = (uint32_t)(seed % 4); /* 0: none. */
     recon_set_share_limit(w.recon, w.share_limit);
+    w.portions = seed % 3 != 0;
     w.mtus = seed % 8 != 0;
     recon_set_mtus(w.recon, w.mtus);
     w.sw->strict = strict;

@@ -161,8 +161,7 @@ bool recon_is_known(const struct recon *);
 /* An audit: begin, all that bears our cookie in any order, end.  On a new connection
  * the first thing to do (at once begin and end when the switch is known to be empty);
  * and from time to time, while operations go on: what was in flight at some time during
- * the audit is not judged by it.  A second begin starts over.  Returns how many items
- * differed from what had been believed, 0 on a first audit. */
+ * the audit is not judged by it.  A second begin starts over. */
 void recon_audit_begin(struct recon *);
 /* NULL hops or value data, verdict 0: it is there, but is none of ours; it will be
  * modified or deleted. */
@@ -173,7 +172,13 @@ void recon_seen_group(struct recon *, uint32_t id, uint16_t n_hops,
 /* A group whose only bucket sends to group `to`. */
 void recon_seen_share(struct recon *, uint32_t id, uint32_t to);
 void recon_seen_fib(struct recon *, const struct fib_entry *);
+/* Judges what was seen.  Returns how many items differed from what had been believed, 0
+ * on a first audit. */
 size_t recon_audit_end(struct recon *);
+/* The same in slices of so many FIB entries: false, and it must be called again.
+ * Meanwhile operations go on, but for deletions that are not urgent; nothing more may
+ * be told as seen. */
+bool recon_audit_slice(struct recon *, size_t max, size_t *ret_differences);
 /* A refusal has shown that somebody else changed the switch; until the next audit
  * begins. Do not wait for the periodic one. */
 bool recon_wants_audit(const struct recon *);
