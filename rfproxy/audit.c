@@ -5,6 +5,13 @@
  * time.  In between, every second, the counters of the leak entries are read, and some
  * entries counted of which none may vanish.
  *
+ * Open vSwitch does nothing else while it reads all entries back: for 20 ms with 10,000
+ * of them, for seconds with a million.  On a new connection that is the fastest way,
+ * and the only one that finds entries of ours with cookies that none should have.
+ * Later, when there are many, they are asked for in portions (pipeline.h), each when
+ * the one before has come: so changes of routes and frames of the slow path wait for
+ * one portion at most.  Recon is told one audit.
+ *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
 
@@ -23,6 +30,14 @@
 #define SHARE_LIMIT 1024 /* Users of a group, where groups can be chained. */
 #define STALLED_MS 30000 /* An audit of which nothing is heard. */
 #define LEAKS_MS 1000
+/* FIB entries.  With fewer, all at once cost less than portions, even empty ones. */
+#define PORTIONS_FROM 8192
+#define JUDGE_SLICE 8192 /* FIB entries: 0.1 ms. */
+
+/* A switch without an index of cookies looks at all entries for each portion; that is
+ * soon known, as no answer is quick. */
+#define PROBATION 16
+#define PROBATION_MS 20
 
 /* The next audit: soon if that costs little, so that an entry which somebody deleted by
  * hand is back after seconds; what takes long is done for 2 % of the time, and 50
@@ -58,14 +73,63 @@ void audit_disconnected(struct datapath *dp)
     dp->audit = (struct audit){.phase = AUDIT_IDLE};
 }
 
-static void audit_start(struct datapath *dp, int64_t now)
+static void ask_flows(struct datapath *dp, uint64_t cookie, uint64_t mask)
 {
     struct audit *audit = &dp->audit;
     struct of_flow_request flows;
+
+    of_flow_request_init(&flows);
+    flows.cookie = cookie;
+    flows.cookie_mask = mask;
+    struct buf *out = request(dp, &audit->flows_xid);
+    of_put_flow_stats_request(out, audit->flows_xid, &flows);
+    audit->n_requests++;
+    audit->asked_at = loop_now();
+    datapath_kick(dp);
+}
+
+static void ask_all(struct datapath *dp)
+{
+    dp->audit.in_portions = false;
+    ask_flows(dp, PIPELINE_COOKIE, PIPELINE_COOKIE_MASK);
+}
+
+/* False: that was the last one. */
+static bool ask_portion(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+
+    audit->portion = pipeline_next_cookie(audit->portion);
+    if (!audit->portion) {
+        return false;
+    }
+    if (audit->n_requests == PROBATION && audit->quickest > PROBATION_MS) {
+        log_info("datapath %s needs %lld ms for each portion of its entries: audits "
+                 "ask for all at once",
+                 dp->name, (long long)audit->quickest);
+        audit->no_index = true;
+        ask_all(dp);
+    } else {
+        ask_flows(dp, audit->portion, UINT64_MAX);
+    }
+    return true;
+}
+
+static void audit_start(struct datapath *dp, int64_t now)
+{
+    struct audit *audit = &dp->audit;
+    struct recon_counts fib;
     struct buf *out;
 
     audit->phase = AUDIT_READ;
     audit->progress_at = audit->started_at = now;
+    audit->vanished = false;
+    audit->n_requests = 0;
+    audit->portion = 0;
+    audit->quickest = INT64_MAX;
+    recon_counts(dp->recon, RECON_FIB, &fib);
+    audit->in_portions =
+        !audit->first && !audit->no_index && fib.installed >= PORTIONS_FROM;
     recon_audit_begin(dp->recon);
     if (dp->pipeline.max_meter) {
         out = request(dp, &audit->meters_xid);
@@ -73,11 +137,9 @@ static void audit_start(struct datapath *dp, int64_t now)
     }
     out = request(dp, &audit->groups_xid);
     of_put_multipart_request(out, audit->groups_xid, OFPMP_GROUP_DESC);
-    of_flow_request_init(&flows);
-    flows.cookie = PIPELINE_COOKIE;
-    flows.cookie_mask = PIPELINE_COOKIE_MASK;
-    out = request(dp, &audit->flows_xid);
-    of_put_flow_stats_request(out, audit->flows_xid, &flows);
+    if (!audit->in_portions) {
+        ask_all(dp);
+    }
     datapath_kick(dp);
 }
 
@@ -94,17 +156,15 @@ static int64_t next_interval(const struct datapath *dp, int64_t took)
     return interval - (int64_t)(hash_u64(dp->id) % (uint64_t)(interval / 8 + 1));
 }
 
-static void audit_finish(struct datapath *dp)
+static void audit_finish(struct datapath *dp, size_t n)
 {
     struct audit *audit = &dp->audit;
-    const int64_t now = loop_now();
-    const size_t n = recon_audit_end(dp->recon);
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at = now + next_interval(dp, now - audit->started_at);
+    audit->next_at = loop_now() + next_interval(dp, audit->took);
     dp->counters.audits++;
-    log_debug("datapath %s: audit took %lld ms, %zu entries differ", dp->name,
-              (long long)(now - audit->started_at), n);
+    log_debug("datapath %s: audit by %u requests took %lld ms, %zu entries differ",
+              dp->name, audit->n_requests, (long long)audit->took, n);
     if (n && !audit->first) {
         log_warn_limited(
             &dp->repairs,
@@ -112,6 +172,22 @@ static void audit_finish(struct datapath *dp)
             n);
     }
     audit->first = false;
+}
+
+/* What is found goes out meanwhile. */
+void audit_judge(void *dp_)
+{
+    struct datapath *dp = dp_;
+    size_t n;
+
+    if (dp->audit.phase != AUDIT_JUDGE) {
+        return; /* The connection was lost. */
+    }
+    if (recon_audit_slice(dp->recon, JUDGE_SLICE, &n)) {
+        audit_finish(dp, n);
+    } else {
+        loop_defer_schedule(dp->judge);
+    }
     sync_kick(dp);
 }
 
@@ -146,8 +222,10 @@ static void audit_advance(struct datapath *dp)
         datapath_described(dp);
         audit_start(dp, loop_now());
     } else if (audit->phase == AUDIT_READ && !audit->meters_xid && !audit->groups_xid &&
-               !audit->flows_xid) {
-        audit_finish(dp);
+               !audit->flows_xid && !(audit->in_portions && ask_portion(dp))) {
+        audit->phase = AUDIT_JUDGE;
+        audit->took = loop_now() - audit->started_at;
+        audit_judge(dp);
     }
 }
 
@@ -171,10 +249,11 @@ void audit_leaks(struct datapath *dp, int64_t now)
 {
     struct audit *audit = &dp->audit;
     const uint64_t changes = recon_changes(dp->recon);
+    const bool busy = audit->phase == AUDIT_DISCOVER ||
+                      (audit->phase == AUDIT_READ && !audit->in_portions);
 
-    if (audit->phase != AUDIT_IDLE || now < audit->leaks_at || audit->leaks.xid ||
-        audit->miss.xid) {
-        return; /* Busy, not yet, or the last answer is not here. */
+    if (busy || now < audit->leaks_at || audit->leaks.xid || audit->miss.xid) {
+        return; /* Or not yet, or the last answer is not here. */
     }
     /* Not a full second: the next frames shall not find that it is still too early. */
     audit->leaks_at = now + LEAKS_MS - LEAKS_MS / 8;
@@ -206,9 +285,11 @@ void audit_tick(struct datapath *dp, int64_t now)
         break;
     case AUDIT_IDLE:
         audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
-        if (now >= audit->next_at || recon_wants_audit(dp->recon)) {
+        if (now >= audit->next_at || audit->vanished || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
+        break;
+    case AUDIT_JUDGE:
         break;
     }
 }
@@ -255,7 +336,7 @@ static void read_poll(struct datapath *dp, struct audit_watch *watch,
     }
     /* Fewer, and not by us. */
     if (sum.flow_count < watch->count && !audit->changed) {
-        audit->next_at = 0;
+        audit->vanished = true;
     }
     watch->count = sum.flow_count;
 }
@@ -346,11 +427,14 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
         err = read_meters(dp, mp->body);
     } else if (xid == audit->flows_xid && mp->type == OFPMP_FLOW) {
         slot = &audit->flows_xid;
+        audit->quickest = MIN(audit->quickest, loop_now() - audit->asked_at);
         err = read_flows(dp, mp->body);
     } else {
         return; /* Late, or asked by nobody. */
     }
-    audit->progress_at = loop_now();
+    if (!watch) {
+        audit->progress_at = loop_now();
+    }
     if (err != OF_OK) {
         audit_abort(dp, of_err_text(err));
         return;

@@ -40,6 +40,7 @@ struct datapath *datapath_get(struct proxy *proxy, uint64_t dp_id)
     dp->repairs = (struct log_limit){.burst = 10, .period_ms = 600000};
     dp->probe_timer = loop_timer_create(proxy->loop, probe_timer, dp);
     dp->status_timer = loop_timer_create(proxy->loop, status_timer, dp);
+    dp->judge = loop_defer_create(proxy->loop, audit_judge, dp);
     sync_init(dp);
     plane_init(dp);
     HASH_ADD(hh, proxy->datapaths, id, sizeof dp->id, dp);
@@ -62,6 +63,7 @@ void datapath_destroy(struct datapath *dp)
     forget_ports(dp);
     loop_timer_destroy(dp->probe_timer);
     loop_timer_destroy(dp->status_timer);
+    loop_defer_destroy(dp->judge);
     sync_uninit(dp);
     plane_uninit(dp);
     free(dp);

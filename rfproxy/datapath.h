@@ -57,12 +57,19 @@ struct sync {
     struct log_limit limit;
 };
 
-enum audit_phase { AUDIT_IDLE, AUDIT_DISCOVER, AUDIT_READ };
+enum audit_phase { AUDIT_IDLE, AUDIT_DISCOVER, AUDIT_READ, AUDIT_JUDGE };
 
 struct audit {
     enum audit_phase phase;
     int64_t progress_at; /* When something was heard last. */
     int64_t next_at;
+    bool vanished;       /* Entries: audit again at once. */
+    bool in_portions;    /* Flow entries, one after the other; else all at once ... */
+    bool no_index;       /* ... which costs this switch less. */
+    uint64_t portion;    /* Cookie that was asked for last; 0: none. */
+    unsigned n_requests; /* Of flow entries, in this audit. */
+    int64_t asked_at;    /* The last of them ... */
+    int64_t quickest;    /* ... and what the quickest of the answers took. */
     /* Requests that wait for the rest of their reply; 0: none. */
     uint32_t desc_xid, features_xid, chaining_xid, groups_xid, meters_xid, flows_xid;
     struct audit_watch {
@@ -74,6 +81,7 @@ struct audit {
     bool first;       /* On this connection. */
     uint32_t max_meter;
     int64_t started_at;
+    int64_t took; /* To read. */
 };
 
 struct dp_counters {
@@ -102,6 +110,7 @@ struct datapath {
     struct recon *recon;
     struct sync sync;
     struct audit audit;
+    struct loop_defer *judge; /* Of the audit: its next slice. */
     struct loop_timer *probe_timer;
 
     struct dp_counters counters;
@@ -169,6 +178,7 @@ bool sync_error(struct datapath *, uint32_t xid, uint16_t type, uint16_t code);
 
 /* audit.c */
 
+void audit_judge(void *datapath); /* Some of what was read. */
 void audit_connected(struct datapath *);
 void audit_disconnected(struct datapath *);
 void audit_tick(struct datapath *, int64_t now);

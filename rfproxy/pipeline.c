@@ -457,7 +457,7 @@ static void render_flow(const struct pipeline_config *config, const struct recon
         flow.priority = PIPELINE_FIB_PRIORITY + prefix->plen;
         fib_match(prefix, &flow.match);
         if (!delete) {
-            flow.cookie = pipeline_cookie(PIPE_FIB);
+            flow.cookie = pipeline_fib_cookie(prefix);
             fib_instructions(config, &op->fib.target, &flow.inst);
         }
     }

@@ -60,8 +60,15 @@
  *
  * What is ours: flow entries by the upper half of their cookie, groups by the highest
  * bit of their id, meters by PIPELINE_METERS.  Everything else in the switch belongs to
- * somebody else and is left alone.  The lower half of the cookie says which sort of
- * entry it is (enum pipeline_sort), so that a packet-in tells why it was punted.
+ * somebody else and is left alone.  The lower half of the cookie:
+ *
+ *   bits 0-7   which sort of entry it is (enum pipeline_sort), so that a packet-in
+ *              tells why it was punted
+ *   bits 8-17  of a FIB entry, its portion: a hash of the prefix
+ *   others     0
+ *
+ * Portions are there to be read one by one: for a whole cookie Open vSwitch has an
+ * index, while by part of one it looks at all its entries, in one go.
  *
  * The entries of tables 0 and 3, the fixed ones of table 1 and the meters are "aux"
  * items of core/recon.h: the key is what identifies an entry in the switch (table,
@@ -98,12 +105,21 @@ enum pipeline_sort {
     PIPE_N_SORTS,
 };
 
+#define PIPELINE_PORTIONS 1024
+
+/* Of all entries of that sort; of PIPE_FIB: of the first portion. */
 static inline uint64_t pipeline_cookie(enum pipeline_sort sort)
 {
     return PIPELINE_COOKIE | sort;
 }
 
+/* Entries that are in switches have it: with another hash all are written again. */
+uint64_t pipeline_fib_cookie(const struct ip_prefix *);
+/* Whatever the portion. */
 enum pipeline_sort pipeline_sort_of(uint64_t cookie);
+/* All cookies that our entries have, one after the other: 0 begins and ends.  FIB
+ * entries come last, a portion each. */
+uint64_t pipeline_next_cookie(uint64_t cookie);
 
 /* Tables and priorities. */
 enum {

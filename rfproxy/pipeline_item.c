@@ -83,9 +83,31 @@ void item_get_meter(struct recon_blob key, struct recon_blob value,
     }
 }
 
+#define PORTION_SHIFT 8
+#define PORTION_BITS ((uint64_t)(PIPELINE_PORTIONS - 1) << PORTION_SHIFT)
+
+uint64_t pipeline_fib_cookie(const struct ip_prefix *prefix)
+{
+    const uint64_t portion = prefix_hash(prefix) % PIPELINE_PORTIONS;
+
+    return pipeline_cookie(PIPE_FIB) | portion << PORTION_SHIFT;
+}
+
+uint64_t pipeline_next_cookie(uint64_t cookie)
+{
+    unsigned sort = pipeline_sort_of(cookie);
+
+    if (sort == PIPE_FIB) {
+        const bool last = (cookie & PORTION_BITS) == PORTION_BITS;
+        return last ? 0 : cookie + (1u << PORTION_SHIFT);
+    }
+    sort += sort + 1 == PIPE_FIB ? 2 : 1;
+    return pipeline_cookie(sort < PIPE_N_SORTS ? sort : PIPE_FIB);
+}
+
 enum pipeline_sort pipeline_sort_of(uint64_t cookie)
 {
-    uint32_t sort = (uint32_t)cookie;
+    uint32_t sort = (uint32_t)(cookie & ~PORTION_BITS);
 
     if ((cookie & PIPELINE_COOKIE_MASK) != PIPELINE_COOKIE || sort >= PIPE_N_SORTS) {
         return PIPE_FOREIGN;

@@ -71,12 +71,14 @@ static struct fib_target group_target(const struct of_instructions *inst)
 }
 
 static struct fib_target fib_target_of(const struct pipeline_config *config,
+                                       const struct ip_prefix *prefix,
                                        const struct of_flow_stats *fs)
 {
     const struct fib_target candidates[] = {
         {.verdict = FIB_PUNT}, {.verdict = FIB_DROP}, group_target(&fs->inst)};
 
-    if (!is_plain(fs) || fs->cookie != pipeline_cookie(PIPE_FIB)) {
+    /* With another cookie, of an earlier version maybe, no audit would find it. */
+    if (!is_plain(fs) || fs->cookie != pipeline_fib_cookie(prefix)) {
         return (struct fib_target){0};
     }
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
@@ -101,7 +103,7 @@ void pipeline_seen_flow(const struct pipeline_config *config, struct recon *reco
         return;
     }
     if (is_fib_match(fs, &entry.prefix)) {
-        entry.target = fib_target_of(config, fs);
+        entry.target = fib_target_of(config, &entry.prefix, fs);
         recon_seen_fib(recon, &entry);
         return;
     }

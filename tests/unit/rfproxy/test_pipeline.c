@@ -229,6 +229,49 @@ START_TEST(fib_entries_and_groups_render)
 }
 END_TEST
 
+START_TEST(cookie_tells_the_sort_whatever_the_portion)
+{
+    ck_assert_int_eq(pipeline_sort_of(UINT64_C(0x52465f0100000005)), PIPE_FIB);
+    ck_assert_int_eq(pipeline_sort_of(UINT64_C(0x52465f010003ff05)), PIPE_FIB);
+    ck_assert_int_eq(pipeline_sort_of(UINT64_C(0x52465f0100040005)), PIPE_FOREIGN);
+    ck_assert_int_eq(pipeline_sort_of(UINT64_C(0x52465f0200000005)), PIPE_FOREIGN);
+    ck_assert_int_eq(pipeline_sort_of(pipeline_cookie(PIPE_N_SORTS)), PIPE_FOREIGN);
+}
+END_TEST
+
+START_TEST(cookies_are_those_of_all_sorts_and_then_of_all_portions)
+{
+    uint64_t cookie = 0;
+
+    for (unsigned sort = PIPE_FOREIGN + 1; sort < PIPE_N_SORTS; sort++) {
+        if (sort != PIPE_FIB) {
+            cookie = pipeline_next_cookie(cookie);
+            ck_assert_uint_eq(cookie, pipeline_cookie(sort));
+        }
+    }
+    for (uint64_t portion = 0; portion < PIPELINE_PORTIONS; portion++) {
+        cookie = pipeline_next_cookie(cookie);
+        ck_assert_uint_eq(cookie, UINT64_C(0x52465f0100000005) + (portion << 8));
+    }
+    ck_assert_uint_eq(pipeline_next_cookie(cookie), 0);
+}
+END_TEST
+
+START_TEST(portions_are_of_about_one_size)
+{
+    static unsigned n[PIPELINE_PORTIONS];
+
+    for (uint32_t i = 0; i < 100 * PIPELINE_PORTIONS; i++) {
+        const struct ip_prefix p = {.addr = ip_from_v4(0x0a000000 + (i << 8)),
+                                    .plen = 24};
+        n[pipeline_fib_cookie(&p) >> 8 & (PIPELINE_PORTIONS - 1)]++;
+    }
+    for (unsigned i = 0; i < PIPELINE_PORTIONS; i++) {
+        ck_assert_msg(n[i] > 50 && n[i] < 200, "%u: %u", i, n[i]);
+    }
+}
+END_TEST
+
 START_TEST(longer_packets_than_the_mtu_of_the_group_go_to_the_vm)
 {
     struct printer printer = {.config = &ovs};
@@ -474,6 +517,43 @@ START_TEST(foreign_entries_are_passed_over_and_altered_ones_repaired)
 }
 END_TEST
 
+START_TEST(fib_entries_with_another_cookie_are_written_again)
+{
+    const struct fib_entry e = {.prefix = prefix("10.0.0.0/8"),
+                                .target = {.verdict = FIB_DROP}};
+    const uint64_t right = pipeline_fib_cookie(&e.prefix);
+    const uint64_t seen[] = {right, right ^ 0x100, right | 0x40000,
+                             pipeline_cookie(PIPE_TTL)};
+
+    for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+        struct recon *recon = recon_create(100, 1000);
+        struct printer printer = {.config = &ovs};
+        struct of_flow_mod fm;
+        struct recon_op op;
+
+        of_flow_mod_init(&fm, OFPFC_ADD, PIPELINE_FIB, PIPELINE_FIB_PRIORITY + 8);
+        fm.cookie = seen[i];
+        of_match_set_eth_type(&fm.match, 0x0800);
+        of_match_set_ip_dst(&fm.match, &e.prefix);
+        recon_desire_fib(recon, &e);
+        recon_audit_begin(recon);
+        report_flow(recon, &fm);
+        recon_audit_end(recon);
+        ck_assert_int_eq(recon_next_op(recon, 0, &op), i > 0);
+        if (i > 0) {
+            char *cookie = xasprintf("cookie=0x%llx ", (unsigned long long)right);
+            ck_assert_int_eq(op.action, RECON_MODIFY);
+            print_op(&ovs, &op, &printer.text);
+            const char *text = buf_cstr(&printer.text);
+            ck_assert_msg(strstr(text, ": ADD ") && strstr(text, cookie), "%s", text);
+            free(cookie);
+        }
+        buf_uninit(&printer.text);
+        recon_destroy(recon);
+    }
+}
+END_TEST
+
 UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           a_switch_without_meters_and_ttl_gets_neither,
           edge_port_punts_control_protocols_by_its_own_meter,
@@ -482,6 +562,10 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           probing_port_only_admits_and_blocked_port_drops,
           own_address_is_punted_by_the_meter_of_the_port_it_is_reached_from,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,
+          cookie_tells_the_sort_whatever_the_portion,
+          cookies_are_those_of_all_sorts_and_then_of_all_portions,
+          portions_are_of_about_one_size,
+          fib_entries_with_another_cookie_are_written_again,
           longer_packets_than_the_mtu_of_the_group_go_to_the_vm,
           groups_have_one_canonical_form, what_was_rendered_is_recognized_again,
           shares_of_groups_are_recognized_again,
