@@ -38,12 +38,24 @@ struct ip_prefix entry_prefix(const struct entry *e)
 
 /* Prefixes. */
 
-static uint32_t slot_of(const struct route_store *s, const struct ip_prefix *p)
+static bool hash_of(const void *s_, uint32_t i, uint32_t *ret)
 {
-    uint32_t slot = prefix_hash(p) & s->mask;
+    const struct entry *e = route_store_at(s_, i);
 
-    for (; s->slots[slot]; slot = (slot + 1) & s->mask) {
-        const struct entry *e = route_store_at(s, s->slots[slot]);
+    *ret = prefix_hash_of(e->version, e->addr, e->plen);
+    return e->flags & HEAD;
+}
+
+/* Position in the index; what is there is 0 when the prefix has no head. */
+static uint32_t slot_of(const struct route_store *s, const struct ip_prefix *p,
+                        uint32_t hash)
+{
+    const struct hash_index *x = &s->index;
+    uint32_t slot, i;
+
+    for (slot = hash_index_seek(x, hash, hash); (i = hash_index_at(x, slot));
+         slot = hash_index_seek(x, hash, slot + 1)) {
+        const struct entry *e = route_store_at(s, i);
         if (e->plen == p->plen && e->version == p->addr.version &&
             !memcmp(e->addr, p->addr.bytes, sizeof e->addr)) {
             break;
@@ -52,64 +64,43 @@ static uint32_t slot_of(const struct route_store *s, const struct ip_prefix *p)
     return slot;
 }
 
-static void slots_resize(struct route_store *s, uint32_t n)
-{
-    uint32_t *old = s->slots;
-    uint32_t old_n = old ? s->mask + 1 : 0;
-
-    s->slots = xcalloc(n, sizeof *s->slots);
-    s->mask = n - 1;
-    for (uint32_t i = 0; i < old_n; i++) {
-        if (old[i]) {
-            struct ip_prefix p = entry_prefix(route_store_at(s, old[i]));
-            s->slots[slot_of(s, &p)] = old[i];
-        }
-    }
-    free(old);
-}
-
 uint32_t head_find(const struct route_store *s, const struct ip_prefix *p)
 {
-    return s->slots[slot_of(s, p)];
+    return hash_index_at(&s->index, slot_of(s, p, prefix_hash(p)));
+}
+
+void head_prefetch(const struct route_store *s, const struct ip_prefix *p)
+{
+    hash_index_prefetch(&s->index, prefix_hash(p));
 }
 
 uint32_t head_obtain(struct route_store *s, const struct ip_prefix *p)
 {
-    uint32_t slot = slot_of(s, p);
+    while (hash_index_is_full(&s->index, s->n_entries)) {
+        hash_index_grow(&s->index, s->n_entries, hash_of, s);
+    }
+    uint32_t hash = prefix_hash(p);
+    uint32_t slot = slot_of(s, p, hash);
+    uint32_t i = hash_index_at(&s->index, slot);
 
-    if (!s->slots[slot]) {
-        if (s->n_heads >= (s->mask + 1) / 4 * 3) {
-            slots_resize(s, 2 * (s->mask + 1));
-            slot = slot_of(s, p);
-        }
-        uint32_t i = entry_alloc(s);
+    if (!i) {
+        i = entry_alloc(s);
         struct entry *e = route_store_at(s, i);
         memcpy(e->addr, p->addr.bytes, sizeof e->addr);
         e->version = p->addr.version;
         e->plen = p->plen;
         e->flags = HEAD;
-        s->slots[slot] = i;
+        hash_index_set(&s->index, slot, i, hash);
         s->n_heads++;
     }
-    return s->slots[slot];
+    return i;
 }
 
 static void head_free(struct route_store *s, uint32_t head)
 {
     struct ip_prefix p = entry_prefix(route_store_at(s, head));
-    uint32_t hole = slot_of(s, &p);
 
-    /* Move up whoever was displaced by this one, so that no probe ends early. */
-    s->slots[hole] = 0;
-    for (uint32_t i = (hole + 1) & s->mask; s->slots[i]; i = (i + 1) & s->mask) {
-        struct ip_prefix q = entry_prefix(route_store_at(s, s->slots[i]));
-        uint32_t home = prefix_hash(&q) & s->mask;
-        if (((i - home) & s->mask) >= ((i - hole) & s->mask)) {
-            s->slots[hole] = s->slots[i];
-            s->slots[i] = 0;
-            hole = i;
-        }
-    }
+    hash_index_remove(&s->index, slot_of(s, &p, prefix_hash(&p)), hash_of, s);
     s->n_heads--;
     entry_free(s, head);
 }
@@ -272,7 +263,7 @@ void chain_remove(struct route_store *s, uint32_t head, uint32_t i)
 void route_store_init(struct route_store *s)
 {
     *s = (struct route_store){.hops = hop_sets_create()};
-    slots_resize(s, 64);
+    hash_index_grow(&s->index, 0, hash_of, s);
 }
 
 void route_store_uninit(struct route_store *s)
@@ -281,6 +272,6 @@ void route_store_uninit(struct route_store *s)
         free(s->chunks[i]);
     }
     free(s->chunks);
-    free(s->slots);
+    hash_index_uninit(&s->index);
     hop_sets_destroy(s->hops);
 }

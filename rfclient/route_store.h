@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/index.h"
 #include "hops.h"
 
 /* Flags of an entry. */
@@ -52,8 +53,7 @@ struct route_store {
     uint32_t n_chunks;
     uint32_t n_entries; /* Ever used: indexes 1..n_entries. */
     uint32_t free_list;
-    uint32_t *slots; /* Heads by prefix: open addressing, linear probing; 0 is empty. */
-    uint32_t mask;
+    struct hash_index index; /* Heads, by prefix. */
     uint32_t n_heads;
     uint32_t list_first, list_last;
     uint32_t ring[URGENT_MAX], ring_first, n_urgent;
@@ -77,6 +77,8 @@ struct ip_prefix entry_prefix(const struct entry *);
 uint32_t head_find(const struct route_store *, const struct ip_prefix *);
 uint32_t head_obtain(struct route_store *, const struct ip_prefix *);
 void head_tidy(struct route_store *, uint32_t head);
+/* The prefix will be looked for soon. */
+void head_prefetch(const struct route_store *, const struct ip_prefix *);
 
 /* The queues: the ring of the urgent ones, and the list of the others, both in order.
  * A head waits in one of them, and who waits in the list may become urgent; there is

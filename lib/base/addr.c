@@ -219,10 +219,15 @@ struct ip_prefix prefix_of_host(const struct ip_addr *a)
     return (struct ip_prefix){.addr = *a, .plen = (uint8_t)ip_width(a->version)};
 }
 
-uint32_t prefix_hash(const struct ip_prefix *p)
+uint32_t prefix_hash_of(enum ip_version version, const uint8_t *bytes, uint8_t plen)
 {
-    return (uint32_t)hash_bytes(p->addr.bytes, sizeof p->addr.bytes,
-                                (uint64_t)p->addr.version << 8 | p->plen);
+    uint32_t v4;
+
+    if (version == IP_V6) {
+        return (uint32_t)hash_bytes(bytes, 16, plen);
+    }
+    memcpy(&v4, bytes, sizeof v4);
+    return (uint32_t)hash_u64((uint64_t)plen << 32 | v4);
 }
 
 bool id_parse(const char *s, uint64_t *ret)

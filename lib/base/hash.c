@@ -2,16 +2,6 @@
 
 #include <string.h>
 
-uint64_t hash_u64(uint64_t v)
-{
-    /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014). */
-    v ^= v >> 30;
-    v *= 0xbf58476d1ce4e5b9u;
-    v ^= v >> 27;
-    v *= 0x94d049bb133111ebu;
-    return v ^ v >> 31;
-}
-
 uint64_t hash_bytes(const void *data, size_t n, uint64_t seed)
 {
     const uint8_t *p = data;

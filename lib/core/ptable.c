@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "base/index.h"
 #include "base/util.h"
 
 #define CHUNK_BITS 12 /* 4096 entries: some 80 to 128 KB. */
@@ -37,11 +37,7 @@ struct family {
     uint32_t n_slots; /* Ever used since the family was last empty. */
     uint32_t n_used;  /* Ghosts included. */
     uint32_t free;    /* List through the address of unused entries, as slot + 1. */
-    /* Open addressing, linear probing.  0 is free; else the low bits, as many as number
-     * the index, are slot + 1 and the high ones those of the hash, so that few entries
-     * are touched that are not the one looked for. */
-    uint32_t *index;
-    uint32_t index_size; /* Power of 2, at least 4/3 of n_slots; or 0. */
+    struct hash_index index; /* By prefix; of slot + 1. */
 };
 
 struct lane {
@@ -71,7 +67,7 @@ static void family_clear(struct family *f)
         free(f->chunks[i]);
     }
     free(f->chunks);
-    free(f->index);
+    hash_index_uninit(&f->index);
     *f = (struct family){.addr_len = f->addr_len, .entry_size = f->entry_size};
 }
 
@@ -96,88 +92,36 @@ static inline struct entry *slot_entry(const struct ptable *t, uint32_t slot)
     return family_entry(slot_family(t, slot), slot);
 }
 
-static uint32_t hash_key(const struct family *f, const uint8_t *addr, uint8_t plen)
+static inline uint32_t hash_key(const struct family *f, const uint8_t *addr,
+                                uint8_t plen)
 {
-    if (f->addr_len == 4) {
-        uint32_t v;
-        memcpy(&v, addr, sizeof v);
-        return (uint32_t)hash_u64((uint64_t)plen << 32 | v);
-    }
-    return (uint32_t)hash_bytes(addr, f->addr_len, plen);
+    return prefix_hash_of(f->addr_len == 4 ? IP_V4 : IP_V6, addr, plen);
 }
 
-static uint32_t hash_slot(const struct family *f, uint32_t slot)
+static bool hash_of(const void *f_, uint32_t number, uint32_t *ret)
 {
-    const uint8_t *addr = entry_addr(f, slot);
-    return hash_key(f, addr, addr[f->addr_len]);
-}
+    const struct family *f = f_;
+    const uint8_t *addr = entry_addr(f, number - 1);
 
-static inline uint32_t index_slot(const struct family *f, uint32_t i)
-{
-    return (f->index[i] & (f->index_size - 1)) - 1;
-}
-
-static inline void index_set(struct family *f, uint32_t i, uint32_t slot, uint32_t hash)
-{
-    f->index[i] = (slot + 1) | (hash & ~(f->index_size - 1));
-}
-
-static void index_put(struct family *f, uint32_t slot)
-{
-    uint32_t mask = f->index_size - 1;
-    uint32_t hash = hash_slot(f, slot);
-    uint32_t i = hash & mask;
-
-    while (f->index[i]) {
-        i = (i + 1) & mask;
-    }
-    index_set(f, i, slot, hash);
-}
-
-static void index_grow(struct family *f)
-{
-    free(f->index);
-    f->index_size = f->index_size ? 2 * f->index_size : 16;
-    f->index = xcalloc(f->index_size, sizeof *f->index);
-    for (uint32_t slot = 0; slot < f->n_slots; slot++) {
-        if (family_entry(f, slot)->state & E_USED) {
-            index_put(f, slot);
-        }
-    }
+    *ret = hash_key(f, addr, addr[f->addr_len]);
+    return family_entry(f, number - 1)->state & E_USED;
 }
 
 /* Position in the index; what is there is 0 when the key is not. */
-static uint32_t index_find(const struct family *f, const uint8_t *addr, uint8_t plen,
-                           uint32_t hash)
+static inline uint32_t index_find(const struct family *f, const uint8_t *addr,
+                                  uint8_t plen, uint32_t hash)
 {
-    uint32_t mask = f->index_size - 1;
-    uint32_t i = hash & mask;
+    const struct hash_index *x = &f->index;
+    uint32_t i, number;
 
-    for (; f->index[i]; i = (i + 1) & mask) {
-        if (!((f->index[i] ^ hash) & ~mask)) {
-            const uint8_t *p = entry_addr(f, index_slot(f, i));
-            if (p[f->addr_len] == plen && !memcmp(p, addr, f->addr_len)) {
-                break;
-            }
+    for (i = hash_index_seek(x, hash, hash); (number = hash_index_at(x, i));
+         i = hash_index_seek(x, hash, i + 1)) {
+        const uint8_t *p = entry_addr(f, number - 1);
+        if (p[f->addr_len] == plen && !memcmp(p, addr, f->addr_len)) {
+            break;
         }
     }
     return i;
-}
-
-static void index_remove(struct family *f, uint32_t i)
-{
-    uint32_t mask = f->index_size - 1;
-    uint32_t hole = i;
-
-    /* Moves up what would no longer be found behind the hole. */
-    for (i = (i + 1) & mask; f->index[i]; i = (i + 1) & mask) {
-        uint32_t home = hash_slot(f, index_slot(f, i)) & mask;
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            f->index[hole] = f->index[i];
-            hole = i;
-        }
-    }
-    f->index[hole] = 0;
 }
 
 static uint32_t family_alloc(struct family *f)
@@ -200,8 +144,10 @@ static uint32_t family_alloc(struct family *f)
 static void family_free(struct family *f, uint32_t slot)
 {
     uint8_t *addr = entry_addr(f, slot);
+    uint32_t hash = hash_key(f, addr, addr[f->addr_len]);
 
-    index_remove(f, index_find(f, addr, addr[f->addr_len], hash_slot(f, slot)));
+    hash_index_remove(&f->index, index_find(f, addr, addr[f->addr_len], hash), hash_of,
+                      f);
     family_entry(f, slot)->state = 0;
     memcpy(addr, &f->free, sizeof f->free);
     f->free = (slot & ~SLOT_V6) + 1;
@@ -249,7 +195,7 @@ size_t ptable_count(const struct ptable *t)
 static size_t family_memory(const struct family *f)
 {
     return f->n_chunks * (CHUNK_ENTRIES * f->entry_size + sizeof *f->chunks) +
-           f->index_size * sizeof *f->index;
+           f->index.size * sizeof *f->index.slots;
 }
 
 size_t ptable_memory(const struct ptable *t)
@@ -266,15 +212,23 @@ uint32_t ptable_find(const struct ptable *t, const struct ip_prefix *prefix)
     bool v6 = prefix->addr.version == IP_V6;
     const struct family *f = v6 ? &t->v6 : &t->v4;
 
-    if (!f->index_size) {
+    if (!f->index.size) {
         return PTABLE_NONE;
     }
-    uint32_t hash = hash_key(f, prefix->addr.bytes, prefix->plen);
+    uint32_t hash = prefix_hash(prefix);
     uint32_t i = index_find(f, prefix->addr.bytes, prefix->plen, hash);
-    if (!f->index[i] || family_entry(f, index_slot(f, i))->state & E_GHOST) {
+    uint32_t number = hash_index_at(&f->index, i);
+    if (!number || family_entry(f, number - 1)->state & E_GHOST) {
         return PTABLE_NONE;
     }
-    return index_slot(f, i) | (v6 ? SLOT_V6 : 0);
+    return (number - 1) | (v6 ? SLOT_V6 : 0);
+}
+
+void ptable_prefetch(const struct ptable *t, const struct ip_prefix *prefix)
+{
+    const struct family *f = prefix->addr.version == IP_V6 ? &t->v6 : &t->v4;
+
+    hash_index_prefetch(&f->index, prefix_hash(prefix));
 }
 
 static void entry_reset(const struct family *f, uint32_t slot, uint8_t state)
@@ -291,13 +245,14 @@ uint32_t ptable_insert(struct ptable *t, const struct ip_prefix *prefix)
     struct family *f = v6 ? &t->v6 : &t->v4;
     uint32_t slot;
 
-    if ((uint64_t)f->n_used * 4 >= (uint64_t)f->index_size * 3) {
-        index_grow(f);
+    if (hash_index_is_full(&f->index, f->n_used)) {
+        hash_index_grow(&f->index, f->n_slots, hash_of, f);
     }
-    uint32_t hash = hash_key(f, prefix->addr.bytes, prefix->plen);
+    uint32_t hash = prefix_hash(prefix);
     uint32_t i = index_find(f, prefix->addr.bytes, prefix->plen, hash);
-    if (f->index[i]) {
-        slot = index_slot(f, i);
+    uint32_t number = hash_index_at(&f->index, i);
+    if (number) {
+        slot = number - 1;
         struct entry *e = family_entry(f, slot);
         if (e->state & E_GHOST) {
             entry_reset(f, slot, e->state & (uint8_t)~E_GHOST);
@@ -308,7 +263,7 @@ uint32_t ptable_insert(struct ptable *t, const struct ip_prefix *prefix)
         memcpy(entry_addr(f, slot), prefix->addr.bytes, f->addr_len);
         family_entry(f, slot)->plen = prefix->plen;
         entry_reset(f, slot, E_USED);
-        index_set(f, i, slot, hash);
+        hash_index_set(&f->index, i, slot + 1, hash);
         f->n_used++;
         t->n++;
     }

@@ -72,7 +72,12 @@ int prefix_compare(const struct ip_prefix *a, const struct ip_prefix *b);
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool prefix_is_host(const struct ip_prefix *p); /* /32 or /128. */
 struct ip_prefix prefix_of_host(const struct ip_addr *a);
-uint32_t prefix_hash(const struct ip_prefix *p);
+/* `bytes`: 4 or 16, the address. */
+uint32_t prefix_hash_of(enum ip_version version, const uint8_t *bytes, uint8_t plen);
+static inline uint32_t prefix_hash(const struct ip_prefix *p)
+{
+    return prefix_hash_of(p->addr.version, p->addr.bytes, p->plen);
+}
 
 /* Datapath and VM ids: printed as "0x" and 16 lower-case digits, as stored. */
 

@@ -38,6 +38,9 @@ uint32_t ptable_find(const struct ptable *, const struct ip_prefix *);
 /* Finds or adds; a new entry has flags and words 0. */
 uint32_t ptable_insert(struct ptable *, const struct ip_prefix *);
 void ptable_remove(struct ptable *, uint32_t slot);
+/* The prefix will be looked for soon: some hundred nanoseconds ahead of that, so that
+ * memory is waited for once for many of them. */
+void ptable_prefetch(const struct ptable *, const struct ip_prefix *);
 
 /* Valid until the entry is removed. */
 uint32_t *ptable_words(const struct ptable *, uint32_t slot);
