@@ -289,18 +289,34 @@ static bool apply_record(struct server_vm *vm, const struct record *r)
     }
 }
 
+/* What is wrong with the batch, or NULL.  Memory for its routes is waited for here, for
+ * many of them at the same time. */
+static const char *check_batch(const struct server_vm *vm, const struct msg_batch *m)
+{
+    struct cursor c = cursor_of(m->records.data, m->records.n);
+    const char *error = m->id != vm->id ? "the batch is of another VM" : NULL;
+    struct record r;
+
+    while (!error && c.n) {
+        error = record_get(&c, &r);
+        if (!error && r.kind == REC_VM_ROUTE) {
+            for (const struct server_rib *rib = vm->ribs; rib; rib = rib->next) {
+                rib_prefetch(rib->rib, &r.vm_route.prefix);
+            }
+        }
+    }
+    return error;
+}
+
 void vm_message(struct server *s, struct ipc_peer *peer, const struct msg *m)
 {
     struct server_vm *vm = ipc_peer_aux(peer);
     struct record r;
-    const char *error;
 
     if (m->type != MSG_BATCH) {
         return;
     }
-    error = m->batch.id != vm->id
-                ? "the batch is of another VM"
-                : record_check(m->batch.records.data, m->batch.records.n);
+    const char *error = check_batch(vm, &m->batch);
     struct cursor c = cursor_of(m->batch.records.data, m->batch.records.n);
     while (!error && c.n) {
         error = record_get(&c, &r);

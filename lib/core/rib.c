@@ -433,6 +433,11 @@ void rib_route_del(struct rib *rib, const struct ip_prefix *prefix)
     }
 }
 
+void rib_prefetch(const struct rib *rib, const struct ip_prefix *prefix)
+{
+    ptable_prefetch(rib->fib, prefix);
+}
+
 /* Resync. */
 
 void rib_begin(struct rib *rib)

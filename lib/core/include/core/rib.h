@@ -66,6 +66,8 @@ bool rib_addr_set(struct rib *, const struct vm_addr *);
 void rib_addr_del(struct rib *, const struct vm_addr *);
 bool rib_route_set(struct rib *, const struct vm_route *);
 void rib_route_del(struct rib *, const struct ip_prefix *);
+/* A route of this prefix will be set or deleted soon (core/ptable.h). */
+void rib_prefetch(const struct rib *, const struct ip_prefix *);
 bool rib_neigh_set(struct rib *, const struct vm_neigh *);
 void rib_neigh_del(struct rib *, uint32_t vm_port, const struct ip_addr *);
 
