@@ -88,6 +88,13 @@ struct dp_counters {
     uint64_t audits, leaks, punts, relay_in, relay_out, relay_refused, lldp_forged;
 };
 
+/* A change of a FIB entry. */
+struct plane_fib {
+    struct fib_entry entry;
+    bool remove, urgent;
+};
+#define PLANE_FIBS 16
+
 struct datapath {
     struct proxy *proxy;
     uint64_t id;
@@ -108,6 +115,8 @@ struct datapath {
     struct plane_port_entry *plane_ports;
     struct plane_addr_entry *plane_addrs;
     struct recon *recon;
+    struct plane_fib fibs[PLANE_FIBS]; /* Of plane_apply(), not in recon yet. */
+    unsigned n_fibs;
     struct sync sync;
     struct audit audit;
     struct loop_defer *judge; /* Of the audit: its next slice. */
@@ -162,7 +171,9 @@ void plane_uninit(struct datapath *);
 void plane_configure(struct datapath *, const struct pipeline_config *);
 void plane_begin(struct datapath *);
 void plane_end(struct datapath *);
+/* Changes, and at the end of each batch of them plane_flush(). */
 void plane_apply(struct datapath *, const struct plane_change *);
+void plane_flush(struct datapath *);
 const struct plane_port *plane_port(const struct datapath *, uint32_t dp_port);
 
 /* sync.c */

@@ -235,6 +235,35 @@ static void apply_transit(struct datapath *dp, const struct plane_transit *trans
     item_set_replace(dp->recon, &a, &b);
 }
 
+/* FIB entries.  Each is some hundred nanoseconds of waiting for memory, unless those of
+ * several are waited for together. */
+
+static void add_fib(struct datapath *dp, const struct plane_change *change)
+{
+    recon_prefetch_fib(dp->recon, &change->fib.prefix);
+    dp->fibs[dp->n_fibs++] = (struct plane_fib){
+        .entry = change->fib, .remove = change->remove, .urgent = change->urgent};
+    if (dp->n_fibs == PLANE_FIBS) {
+        plane_flush(dp);
+    }
+}
+
+void plane_flush(struct datapath *dp)
+{
+    for (unsigned i = 0; i < dp->n_fibs; i++) {
+        const struct plane_fib *fib = &dp->fibs[i];
+        if (fib->remove) {
+            recon_remove_fib(dp->recon, &fib->entry.prefix);
+        } else {
+            recon_desire_fib(dp->recon, &fib->entry);
+        }
+        if (fib->urgent) {
+            recon_hurry_fib(dp->recon, &fib->entry.prefix);
+        }
+    }
+    dp->n_fibs = 0;
+}
+
 /* All of it. */
 
 static void desire_fixed(struct datapath *dp, const struct pipeline_config *before)
@@ -309,6 +338,7 @@ void plane_configure(struct datapath *dp, const struct pipeline_config *config)
 
 void plane_begin(struct datapath *dp)
 {
+    plane_flush(dp);
     recon_begin(dp->recon);
     desire_fixed(dp, NULL);
     dp->has_mtus = false;
@@ -325,6 +355,7 @@ void plane_end(struct datapath *dp)
     struct plane_port_entry *port, *next_port;
     struct plane_addr_entry *addr, *next_addr;
 
+    plane_flush(dp);
     HASH_ITER (hh, dp->plane_ports, port, next_port) {
         if (port->stale) {
             port_remove(dp, port);
@@ -341,6 +372,9 @@ void plane_end(struct datapath *dp)
 
 void plane_apply(struct datapath *dp, const struct plane_change *change)
 {
+    if (change->kind != PLANE_FIB) {
+        plane_flush(dp); /* In the order in which they were told. */
+    }
     switch (change->kind) {
     case PLANE_PORT:
         apply_port(dp, &change->port, change->remove);
@@ -352,14 +386,7 @@ void plane_apply(struct datapath *dp, const struct plane_change *change)
         apply_group(dp, &change->group, change->remove);
         break;
     case PLANE_FIB:
-        if (change->remove) {
-            recon_remove_fib(dp->recon, &change->fib.prefix);
-        } else {
-            recon_desire_fib(dp->recon, &change->fib);
-        }
-        if (change->urgent) {
-            recon_hurry_fib(dp->recon, &change->fib.prefix);
-        }
+        add_fib(dp, change);
         break;
     case PLANE_TRANSIT:
         apply_transit(dp, &change->transit, change->remove);

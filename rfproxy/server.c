@@ -121,6 +121,9 @@ static void on_batch(struct server *server, const struct msg_batch *batch)
             relay_record(server->proxy->slowpath, &r);
         }
     }
+    if (dp) {
+        plane_flush(dp);
+    }
     if (error) {
         log_warn_limited(&server->limit, "batch from rfserver: %s", error);
     }

@@ -375,6 +375,11 @@ void recon_remove_fib(struct recon *r, const struct ip_prefix *prefix)
     }
 }
 
+void recon_prefetch_fib(const struct recon *r, const struct ip_prefix *prefix)
+{
+    ptable_prefetch(r->fib, prefix);
+}
+
 void recon_hurry_fib(struct recon *r, const struct ip_prefix *prefix)
 {
     uint32_t slot = prefix_is_valid(prefix) ? ptable_find(r->fib, prefix) : PTABLE_NONE;

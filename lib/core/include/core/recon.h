@@ -67,6 +67,8 @@ bool recon_desire_group(struct recon *, const struct fib_group *);
 void recon_remove_group(struct recon *, uint32_t id);
 bool recon_desire_fib(struct recon *, const struct fib_entry *);
 void recon_remove_fib(struct recon *, const struct ip_prefix *);
+/* One of the two follows soon (core/ptable.h). */
+void recon_prefetch_fib(const struct recon *, const struct ip_prefix *);
 /* What was desired last of this FIB entry is urgent: if it is not installed, it goes
  * before the others.  Its operation is tried once as such. */
 void recon_hurry_fib(struct recon *, const struct ip_prefix *);
