@@ -54,6 +54,13 @@ struct client {
 
 /* From the kernel. */
 
+static void on_ahead(void *c_, const struct rtnl_msg *m)
+{
+    const struct client *c = c_;
+
+    vm_state_prefetch(c->state, m);
+}
+
 static void on_message(void *c_, const struct rtnl_msg *m, bool in_dump)
 {
     struct client *c = c_;
@@ -91,7 +98,8 @@ static void on_dump_end(void *c_, enum rtnl_kind kind, bool complete)
     vm_state_dump_end(c->state, kind, complete, loop_now());
 }
 
-static const struct nl_watch_ops watch_ops = {on_message, on_dump_begin, on_dump_end};
+static const struct nl_watch_ops watch_ops = {on_ahead, on_message, on_dump_begin,
+                                              on_dump_end};
 
 static int on_probe(void *c_, uint32_t ifindex, const struct ip_addr *addr,
                     enum nl_probe how)

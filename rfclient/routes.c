@@ -184,6 +184,11 @@ bool route_table_event(struct route_table *t, const struct rtnl_msg *m, int64_t 
     return m->del ? event_del(t, m) : event_new(t, m);
 }
 
+void route_table_prefetch(const struct route_table *t, const struct ip_prefix *prefix)
+{
+    head_prefetch(&t->store, prefix);
+}
+
 /* Dumps. */
 
 void route_table_dump_begin(struct route_table *t, enum ip_version version)

@@ -40,6 +40,9 @@ void route_table_destroy(struct route_table *);
  * that kind can tell the state now.  `now`, here and below: monotonic ms. */
 bool route_table_event(struct route_table *, const struct rtnl_msg *, int64_t now);
 
+/* An event or a dump will name this prefix soon. */
+void route_table_prefetch(const struct route_table *, const struct ip_prefix *);
+
 /* A dump: begin, each route in it, end.  When it was complete, routes of that family
  * that it did not name are removed.  No events in between. */
 void route_table_dump_begin(struct route_table *, enum ip_version);

@@ -231,6 +231,13 @@ unsigned vm_state_message(struct vm_state *s, const struct rtnl_msg *m, bool in_
     return 0;
 }
 
+void vm_state_prefetch(const struct vm_state *s, const struct rtnl_msg *m)
+{
+    if (m->kind & RTNL_ROUTES) {
+        route_table_prefetch(s->routes, &m->route.prefix);
+    }
+}
+
 void vm_state_dump_begin(struct vm_state *s, enum rtnl_kind kind)
 {
     switch (kind) {

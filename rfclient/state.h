@@ -33,6 +33,8 @@ void vm_state_destroy(struct vm_state *);
 /* From nl_watch.  vm_state_message() returns the kinds that need a verifying dump. */
 unsigned vm_state_message(struct vm_state *, const struct rtnl_msg *, bool in_dump,
                           int64_t now);
+/* This message comes soon: what is needed for it is fetched from memory meanwhile. */
+void vm_state_prefetch(const struct vm_state *, const struct rtnl_msg *);
 void vm_state_dump_begin(struct vm_state *, enum rtnl_kind);
 void vm_state_dump_end(struct vm_state *, enum rtnl_kind, bool complete, int64_t now);
 

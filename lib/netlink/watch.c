@@ -30,6 +30,7 @@ enum {
     /* Not all in the same lines of the cache; what no datagram fills costs no memory.
      */
     RECV_STRIDE = RECV_BYTES + 1088,
+    PARSE_AHEAD = 8,         /* Messages parsed before the first of them is told. */
     READS_PER_TURN = 16,     /* Of events: datagrams of one message each. */
     DUMP_READS_PER_TURN = 8, /* Datagrams: some 300 messages each. */
     VERIFY_GAP_MS = 50,      /* Between dumps, unless a dump takes longer than ... */
@@ -50,6 +51,9 @@ struct nl_watch {
         struct sockaddr_nl from[RECV_BATCH];
         uint8_t *bytes; /* RECV_BATCH * RECV_STRIDE. */
     } received;
+
+    struct rtnl_msg parsed[PARSE_AHEAD];
+    unsigned n_parsed;
 
     unsigned wanted; /* Kinds to dump. */
     int64_t wanted_at;
@@ -231,12 +235,42 @@ static void note_malformed(struct nl_watch *w)
                      (unsigned long long)w->stats.malformed);
 }
 
-static void event_message(struct nl_watch *w, struct cursor msg, int64_t now)
+static void tell_event(struct nl_watch *w, const struct rtnl_msg *m, int64_t now)
 {
-    struct rtnl_msg m;
+    /* Next hops die and revive with their interface without a route event. */
+    if (m->kind == RTNL_LINK || (m->kind == RTNL_ADDR && m->del)) {
+        verify_twice(w, RTNL_ROUTES | RTNL_NEIGH, now);
+    } else if (m->kind == RTNL_NEXTHOP && (m->del || m->replace)) {
+        verify_twice(w, RTNL_ROUTES, now);
+    }
+    if (m->del && (m->kind & RTNL_ROUTES)) {
+        w->last_removal = now;
+    }
+    if (m->kind != RTNL_NEXTHOP) {
+        w->ops->message(w->aux, m, false);
+    }
+}
+
+/* What was parsed, events or a dump's, and not told yet. */
+static void tell_parsed(struct nl_watch *w, int64_t now)
+{
+    for (unsigned i = 0; i < w->n_parsed; i++) {
+        const struct rtnl_msg *m = &w->parsed[i];
+        if (!w->dumping) {
+            tell_event(w, m, now);
+        } else if (!m->del && m->kind == w->dumping) {
+            w->ops->message(w->aux, m, true);
+        }
+    }
+    w->n_parsed = 0;
+}
+
+static void parse_message(struct nl_watch *w, struct cursor msg, int64_t now)
+{
+    struct rtnl_msg *m = &w->parsed[w->n_parsed];
 
     w->stats.messages++;
-    switch (rtnl_parse(msg.p, msg.n, &m)) {
+    switch (rtnl_parse(msg.p, msg.n, m)) {
     case RTNL_MALFORMED:
         note_malformed(w);
         return;
@@ -245,17 +279,9 @@ static void event_message(struct nl_watch *w, struct cursor msg, int64_t now)
     case RTNL_OK:
         break;
     }
-    /* Next hops die and revive with their interface without a route event. */
-    if (m.kind == RTNL_LINK || (m.kind == RTNL_ADDR && m.del)) {
-        verify_twice(w, RTNL_ROUTES | RTNL_NEIGH, now);
-    } else if (m.kind == RTNL_NEXTHOP && (m.del || m.replace)) {
-        verify_twice(w, RTNL_ROUTES, now);
-    }
-    if (m.del && (m.kind & RTNL_ROUTES)) {
-        w->last_removal = now;
-    }
-    if (m.kind != RTNL_NEXTHOP) {
-        w->ops->message(w->aux, &m, false);
+    w->ops->ahead(w->aux, m);
+    if (++w->n_parsed == PARSE_AHEAD) {
+        tell_parsed(w, now);
     }
 }
 
@@ -278,7 +304,7 @@ static void read_event(struct nl_watch *w, unsigned i, int64_t now)
         return;
     }
     while (rtnl_next(&datagram, &msg)) {
-        event_message(w, msg, now);
+        parse_message(w, msg, now);
     }
     if (datagram.n) {
         note_malformed(w);
@@ -308,6 +334,7 @@ static bool read_events(struct nl_watch *w, int64_t now)
         for (unsigned k = 0; k < n; k++) {
             read_event(w, k, now);
         }
+        tell_parsed(w, now);
         if (n < RECV_BATCH) {
             return true; /* One more to come would have the socket readable again. */
         }
@@ -342,23 +369,17 @@ static void dump_done(struct nl_watch *w, struct cursor msg, bool refused, int64
 static void dump_message(struct nl_watch *w, struct cursor msg, int64_t now)
 {
     struct nlmsghdr h;
-    struct rtnl_msg m;
 
     if (!rtnl_header(msg, &h) || h.nlmsg_seq != w->dump_seq || !w->dumping) {
         return; /* Left over from a dump that was given up. */
     }
     w->dump_interrupted |= (h.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (h.nlmsg_type == NLMSG_DONE || h.nlmsg_type == NLMSG_ERROR) {
+        tell_parsed(w, now);
         dump_done(w, msg, h.nlmsg_type == NLMSG_ERROR, now);
         return;
     }
-    w->stats.messages++;
-    enum rtnl_result result = rtnl_parse(msg.p, msg.n, &m);
-    if (result == RTNL_MALFORMED) {
-        note_malformed(w);
-    } else if (result == RTNL_OK && !m.del && m.kind == w->dumping) {
-        w->ops->message(w->aux, &m, true);
-    }
+    parse_message(w, msg, now);
 }
 
 static void read_dump(struct nl_watch *w, int64_t now)
@@ -387,6 +408,7 @@ static void read_dump(struct nl_watch *w, int64_t now)
         while (rtnl_next(&datagram, &msg)) {
             dump_message(w, msg, now);
         }
+        tell_parsed(w, now);
         if (datagram.n) {
             note_malformed(w);
         }

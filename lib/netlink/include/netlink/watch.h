@@ -31,6 +31,8 @@
 #include "netlink/rtnl.h"
 
 struct nl_watch_ops {
+    /* This one comes soon, after some others. */
+    void (*ahead)(void *aux, const struct rtnl_msg *msg);
     /* One parsed message.  In a dump `msg->del` is false. */
     void (*message)(void *aux, const struct rtnl_msg *msg, bool in_dump);
     /* Around the dump of one kind.  `complete`: what it did not name does not exist. */
