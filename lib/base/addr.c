@@ -1,6 +1,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,7 +80,11 @@ uint32_t ip_to_v4(struct ip_addr a)
 struct ip_addr ip_from_bytes(enum ip_version version, const void *bytes)
 {
     struct ip_addr a = {.version = (uint8_t)version};
-    memcpy(a.bytes, bytes, ip_width(a.version) / 8);
+    if (version == IP_V4) { /* Lengths that the compiler knows. */
+        memcpy(a.bytes, bytes, 4);
+    } else if (version == IP_V6) {
+        memcpy(a.bytes, bytes, 16);
+    }
     return a;
 }
 
@@ -175,14 +180,31 @@ const char *prefix_format(const struct ip_prefix *p, char buf[static IP_PREFIX_S
     return buf;
 }
 
+/* The bits of bytes[0..7] and bytes[8..15] that a prefix of this length may have. */
+static void mask_of(unsigned plen, uint64_t ret[static 2])
+{
+    ret[0] = !plen ? 0 : htobe64(UINT64_MAX << (64 - MIN(plen, 64)));
+    ret[1] = plen <= 64 ? 0 : htobe64(UINT64_MAX << (128 - MIN(plen, 128)));
+}
+
 void prefix_canonicalize(struct ip_prefix *p)
 {
-    unsigned plen = p->plen;
+    uint64_t mask[2], v[2];
 
-    for (unsigned i = 0; i < sizeof p->addr.bytes; i++) {
-        unsigned keep = plen >= 8 * (i + 1) ? 8 : plen > 8 * i ? plen - 8 * i : 0;
-        p->addr.bytes[i] &= (uint8_t)(0xff00 >> keep);
-    }
+    mask_of(p->plen, mask);
+    memcpy(v, p->addr.bytes, sizeof v);
+    v[0] &= mask[0];
+    v[1] &= mask[1];
+    memcpy(p->addr.bytes, v, sizeof v);
+}
+
+bool prefix_is_canonical(const struct ip_prefix *p)
+{
+    uint64_t mask[2], v[2];
+
+    mask_of(p->plen, mask);
+    memcpy(v, p->addr.bytes, sizeof v);
+    return !((v[0] & ~mask[0]) | (v[1] & ~mask[1]));
 }
 
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)

@@ -29,9 +29,7 @@ bool plan_pool_parse(const char *text, uint8_t plen, uint8_t min_plen, uint8_t m
         }
         pool.plen = (uint8_t)number;
     }
-    struct ip_prefix canonical = pool.net;
-    prefix_canonicalize(&canonical);
-    if (!prefix_equal(&canonical, &pool.net) || pool.plen < pool.net.plen ||
+    if (!prefix_is_canonical(&pool.net) || pool.plen < pool.net.plen ||
         pool.plen < min_plen || pool.plen > max_plen) {
         return false;
     }

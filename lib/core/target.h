@@ -65,14 +65,8 @@ static inline struct fib_target target_unpack(uint32_t t)
 /* A prefix from a peer: of a family, in range, canonical. */
 static inline bool prefix_is_valid(const struct ip_prefix *p)
 {
-    struct ip_prefix q = *p;
-
-    if ((p->addr.version != IP_V4 && p->addr.version != IP_V6) ||
-        p->plen > ip_width(p->addr.version)) {
-        return false;
-    }
-    prefix_canonicalize(&q);
-    return prefix_equal(p, &q);
+    return (p->addr.version == IP_V4 || p->addr.version == IP_V6) &&
+           p->plen <= ip_width(p->addr.version) && prefix_is_canonical(p);
 }
 
 #endif

@@ -43,9 +43,7 @@ static const char *get_prefix(struct cursor *c, uint8_t version, struct ip_prefi
     if (!cursor_copy(c, ret->addr.bytes, (ret->plen + 7u) / 8)) {
         return short_error;
     }
-    struct ip_prefix canonical = *ret;
-    prefix_canonicalize(&canonical);
-    return prefix_equal(&canonical, ret) ? NULL : "prefix has bits beyond its length";
+    return prefix_is_canonical(ret) ? NULL : "prefix has bits beyond its length";
 }
 
 static const char *get_vm_port(struct cursor *c, struct record *r)

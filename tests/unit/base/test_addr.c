@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include <string.h>
+
 #include "base/addr.h"
 
 START_TEST(prefix_canonicalize_clears_host_bits)
@@ -14,12 +16,18 @@ START_TEST(prefix_canonicalize_clears_host_bits)
         {"2001:db8:ffff::1/33", "2001:db8:8000::/33"},
         {"fe80::1/128", "fe80::1/128"},
         {"ffff::/0", "::/0"},
+        {"2001:db8:0:1::/64", "2001:db8:0:1::/64"},
+        {"2001:db8:0:1::1/64", "2001:db8:0:1::/64"},
+        {"2001:db8:0:1:ffff::/65", "2001:db8:0:1:8000::/65"},
+        {"2001:db8:0:1:ffff::ffff/127", "2001:db8:0:1:ffff::fffe/127"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct ip_prefix p;
         char text[IP_PREFIX_STRLEN];
         ck_assert(prefix_parse(cases[i].in, &p));
+        ck_assert_int_eq(prefix_is_canonical(&p), !strcmp(cases[i].in, cases[i].out));
         prefix_canonicalize(&p);
+        ck_assert(prefix_is_canonical(&p));
         ck_assert_str_eq(prefix_format(&p, text), cases[i].out);
     }
 }

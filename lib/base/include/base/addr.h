@@ -67,6 +67,7 @@ bool prefix_parse(const char *s,
                   struct ip_prefix *ret); /* A.B.C.D/N; host bits stay. */
 const char *prefix_format(const struct ip_prefix *p, char buf[static IP_PREFIX_STRLEN]);
 void prefix_canonicalize(struct ip_prefix *p);
+bool prefix_is_canonical(const struct ip_prefix *p);
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 int prefix_compare(const struct ip_prefix *a, const struct ip_prefix *b);
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
