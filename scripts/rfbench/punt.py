@@ -67,7 +67,7 @@ def cpu_seconds(pid):
 
 
 def gateway(results, quick):
-    with Slow("g") as lab:
+    with Slow("g", **{"punt-rate": 200_000}) as lab:
         host = lab.hosts[0]
         rounds = [lab.echo(host, 200 if quick else 2000, pause)
                   for pause in ((2000,) if quick else (2000, 0, 2000, 0, 2000))]

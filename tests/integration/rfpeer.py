@@ -15,7 +15,7 @@ from rfwire import (BEGIN, END, UNICAST, Download, addr_record, decode, dp_key, 
                     vs_key)
 
 CLIENT, PROXY, VS, CTL = 1, 2, 3, 4
-WINDOW = 16  # Batches in flight (lib/ipc/include/ipc/timing.h).
+WINDOW = 4  # Batches in flight (lib/ipc/include/ipc/timing.h).
 BATCH_MAX = 65536
 
 
