@@ -161,14 +161,14 @@ def plain_gaps(number, rounds):
 
 
 def port_down(results, quick):
-    rounds = 1 if quick else 8
+    rounds = 1 if quick else 6
     plain = plain_gaps("r", rounds)
     with Ring("d") as ring:
         for n in (1000,) if quick else (0, 1000, 100_000):
             target = ring.add_prefixes(n) if n else None
             gaps, after = [], []
             # With many, the alternates are complete again only after some ten seconds.
-            for _ in range(min(rounds, 5) if n > 1000 else rounds):
+            for _ in range(min(rounds, 3) if n > 1000 else rounds):
                 got = ring.cut(ring.link_down(), target)
                 gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
                 heard = ring.port_down_ms(got)
@@ -185,7 +185,7 @@ def port_down(results, quick):
 
 
 def silent(results, quick):
-    rounds = 1 if quick else 8
+    rounds = 1 if quick else 6
     with Ring("s", rfproxy={"fast-links": "on"}) as ring:
         path = ring.lab.instance.dir / "cut.nft"
         path.write_text(SILENT_CUT.format(ring.link.a.name, ring.link.b.name),

@@ -8,7 +8,7 @@ from rflab.system import LabError, wait_for
 from .bed import Bed
 
 # Set size: how many pairs, with how many bundles; and what may be at most raw and bundle.
-BULK = {10_000: (5, 0, 3.0, None), 100_000: (5, 2, 1.8, 1.0), 1_000_000: (3, 1, 1.4, 0.9)}
+BULK = {10_000: (5, 0, 3.0, None), 100_000: (5, 2, 1.8, 1.0), 1_000_000: (2, 1, 1.4, 0.9)}
 
 
 def words(n):
