@@ -47,7 +47,7 @@ int64_t ipc_window_ack_delay(const struct ipc_window *w)
 {
     uint64_t n = w->received - w->answered;
 
-    return !n ? INT64_MAX : n * 4 >= w->size ? 0 : ACK_DELAY_MS;
+    return !n ? INT64_MAX : n * 2 >= w->size ? 0 : ACK_DELAY_MS;
 }
 
 uint64_t ipc_window_answer(struct ipc_window *w)

@@ -21,7 +21,7 @@ class CpuGroup:
     def __init__(self, name, manifest):
         self.name = name
         self.manifest = manifest
-        self.before = None  # Where this process was.
+        self.before = None  # Where this process was listed.
 
     def create(self):
         self.manifest.note("cgroup", self.name)
@@ -64,17 +64,19 @@ class CpuGroup:
 
     def enter(self):
         """This process too, until leave()."""
-        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if "cpu" in controllers.split(",") or not controllers and not self.before:
-                self.before = path.lstrip("/")
-        self.add(os.getpid())
+        procs = self._members()
+        if procs:
+            top = procs.parent.parent
+            for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+                _, controllers, path = line.split(":", 2)
+                if "cpu" in controllers.split(",") if top != ROOT else not controllers:
+                    self.before = top / path.lstrip("/") / "cgroup.procs"
+            self.add(os.getpid())
 
     def leave(self):
-        procs = self._members()
-        if procs and self.before is not None:
-            home = procs.parent.parent / self.before / "cgroup.procs"
-            home.write_text(f"{os.getpid()}\n", encoding="ascii")
+        with suppress(OSError):
+            if self.before:
+                self.before.write_text(f"{os.getpid()}\n", encoding="ascii")
 
 
 def remove_cgroups(instance):

@@ -207,11 +207,11 @@ START_TEST(a_twin_is_probed_but_the_same_process_or_a_silent_one_is_replaced)
 }
 END_TEST
 
-START_TEST(an_ack_waits_until_a_quarter_of_the_window_is_used)
+START_TEST(an_ack_waits_until_half_of_the_window_is_used)
 {
     struct ipc_window w;
 
-    ipc_window_reset(&w, 8);
+    ipc_window_reset(&w, 4);
     ck_assert_int_eq(ipc_window_ack_delay(&w), INT64_MAX);
     ck_assert(ipc_window_receive(&w, 1));
     ck_assert_int_gt(ipc_window_ack_delay(&w), 0);
@@ -276,6 +276,6 @@ UNIT_MAIN("ipc/session", a_session_opens_at_once_and_is_up_with_welcome,
           welcome_of_another_version_or_out_of_place_ends_the_session,
           hello_is_checked_before_it_is_believed,
           a_twin_is_probed_but_the_same_process_or_a_silent_one_is_replaced,
-          an_ack_waits_until_a_quarter_of_the_window_is_used,
+          an_ack_waits_until_half_of_the_window_is_used,
           window_has_room_for_its_size_and_opens_with_an_ack,
           impossible_acks_and_gaps_are_noticed)

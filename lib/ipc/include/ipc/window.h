@@ -28,7 +28,7 @@ bool ipc_window_ack(struct ipc_window *, uint64_t seq, bool *ret_opened);
 /* A batch has come.  False unless it is the next one. */
 bool ipc_window_receive(struct ipc_window *, uint64_t seq);
 
-/* Milliseconds that the ACK of what was received may wait: 0 as soon as a quarter of
+/* Milliseconds that the ACK of what was received may wait: 0 as soon as half of
  * the window is used up; before that, what the batch leads to should not have to share
  * the processors with it.  INT64_MAX: there is none to send. */
 int64_t ipc_window_ack_delay(const struct ipc_window *);
