@@ -22,7 +22,9 @@ which has a line of its own).
   with as many bridges and ports, encoded before the clock starts, one barrier at the end.
 * Before anything is timed all wait until no process works any more: Open vSwitch frees for
   seconds, on a processor of its own, what it answered at once to have deleted.
-* Open vSwitch has niceness -4 (its own start script gives it -10), the lab's and the other.
+* Open vSwitch has niceness -4 (its own start script gives it -10), the lab's and the other,
+  rfclient -5, as FRR's own unit gives FRR; and all, with what measures them, are in one
+  control group for the processor where there is such a controller.
 * The prefixes have the lengths of the Internet's table, in no order.
 * The end of a download is the last barrier reply, overheard between rfproxy and the switch.
 * After each bench the switch is compared with the container's kernel by a program that
@@ -41,9 +43,9 @@ ABOUT = {
               "flow-mod and barrier. The limit is that of the two when the target was set, 220 "
               "µs to 158.",
     "single-busy": "The same with a full table; and one OSPF route each 2 ms, added, then "
-                   "changed, then removed, while 100 k BGP routes come and go all the time. "
+                   "changed, then removed, while 100 k BGP routes come, and while they leave. "
                    "There each has a prefix of its own, and counts from the moment at which "
-                   "it was due, whatever became of those before.",
+                   "it was written, whatever became of those before.",
     "nexthop": "The MAC address of a next hop changes, and its address.",
     "memory": "Resident memory for each route.",
     "bulk": "Routes given to zebra by its API; beside zebra's own last notice, and another "
