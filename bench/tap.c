@@ -22,16 +22,25 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
+enum {
+    HELD_MAX = 64, /* Segments that were overheard before one that precedes them. */
+    CHAIN = 4,     /* So many headers are no accident. */
+    UNSYNCED_MAX = 4 * 65536, /* No message is longer, with all that it takes. */
+};
+
+struct segment {
+    uint32_t seq;
+    int64_t at;
+    struct buf bytes;
+};
+
 struct direction {
     uint32_t next_seq;
     bool in_order;    /* next_seq is known ... */
     bool synced;      /* ... and that `bytes` begin where a message does. */
     struct buf bytes; /* Not yet decoded. */
-};
-
-enum {
-    CHAIN = 4,                /* So many headers are no accident. */
-    UNSYNCED_MAX = 4 * 65536, /* No message is longer, with all that it takes. */
+    struct segment held[HELD_MAX];
+    unsigned n_held;
 };
 
 struct tap {
@@ -85,9 +94,18 @@ struct tap *tap_open(uint16_t port, bool both)
     return t;
 }
 
+static void forget_held(struct direction *d)
+{
+    while (d->n_held) {
+        buf_uninit(&d->held[--d->n_held].bytes);
+    }
+}
+
 void tap_close(struct tap *t)
 {
     close(t->fd);
+    forget_held(&t->from_switch);
+    forget_held(&t->to_switch);
     buf_uninit(&t->from_switch.bytes);
     buf_uninit(&t->to_switch.bytes);
     free(t);
@@ -205,6 +223,55 @@ static bool take_messages(struct direction *d, struct tap_event *ev, tap_fn *fn,
     return done;
 }
 
+/* The next bytes of a direction. */
+static bool take_bytes(struct direction *d, const uint8_t *p, size_t n,
+                       struct tap_event *ev, tap_fn *fn, void *aux)
+{
+    buf_put(&d->bytes, p, n);
+    d->next_seq += (uint32_t)n;
+    if (!d->synced) {
+        find_message(d);
+    }
+    return d->synced && take_messages(d, ev, fn, aux);
+}
+
+/* Those that were held, as far as they follow now. */
+static bool take_held(struct direction *d, struct tap_event *ev, tap_fn *fn, void *aux)
+{
+    bool done = false;
+
+    for (unsigned i = 0; i < d->n_held && !done;) {
+        struct segment s = d->held[i];
+        int32_t ahead = (int32_t)(s.seq - d->next_seq);
+        if (ahead > 0) {
+            i++;
+            continue;
+        }
+        d->held[i] = d->held[--d->n_held];
+        if (!ahead) {
+            ev->at = s.at;
+            done = take_bytes(d, s.bytes.data, s.bytes.len, ev, fn, aux);
+        }
+        buf_uninit(&s.bytes);
+        i = 0;
+    }
+    return done;
+}
+
+/* Two processors may have the kernel show segments in another order than sent.  False:
+ * too many wait for one that does not come. */
+static bool hold(struct direction *d, uint32_t seq, int64_t at, const uint8_t *p,
+                 size_t n)
+{
+    if (d->n_held == HELD_MAX) {
+        return false;
+    }
+    struct segment *s = &d->held[d->n_held++];
+    *s = (struct segment){.seq = seq, .at = at};
+    buf_put(&s->bytes, p, n);
+    return true;
+}
+
 static bool take_packet(struct tap *t, size_t n, int64_t at, tap_fn *fn, void *aux)
 {
     const struct iphdr *ip = (const void *)t->packet;
@@ -215,28 +282,31 @@ static bool take_packet(struct tap *t, size_t n, int64_t at, tap_fn *fn, void *a
     }
     struct tap_event ev = {.from_switch = ntohs(tcp->dest) == t->port, .at = at};
     struct direction *d = ev.from_switch ? &t->from_switch : &t->to_switch;
-    size_t header = sizeof *ip + tcp->doff * 4u;
-    uint32_t seq = ntohl(tcp->seq);
+    const size_t header = sizeof *ip + tcp->doff * 4u;
+    const uint32_t seq = ntohl(tcp->seq);
+    const uint8_t *bytes = t->packet + header;
     if (tcp->syn) {
         t->connected_at = ev.from_switch ? at : t->connected_at;
         d->in_order = false;
         return false;
     }
-    if (n == header || (d->in_order && (int32_t)(seq - d->next_seq) < 0)) {
+    const int32_t ahead = d->in_order ? (int32_t)(seq - d->next_seq) : 0;
+    if (n == header || ahead < 0) {
         return false;
     }
-    if (!d->in_order || seq != d->next_seq) {
-        fail_if_dropped(t);
-        buf_clear(&d->bytes);
-        d->in_order = true;
-        d->synced = false;
+    bool done = false;
+    if (!ahead || !hold(d, seq, at, bytes, n - header)) {
+        if (ahead || !d->in_order) { /* Begins anew, or is the first. */
+            fail_if_dropped(t);
+            forget_held(d);
+            buf_clear(&d->bytes);
+            d->synced = false;
+            d->in_order = true;
+            d->next_seq = seq;
+        }
+        done = take_bytes(d, bytes, n - header, &ev, fn, aux);
     }
-    buf_put(&d->bytes, t->packet + header, n - header);
-    d->next_seq = seq + (uint32_t)(n - header);
-    if (!d->synced) {
-        find_message(d);
-    }
-    return d->synced && take_messages(d, &ev, fn, aux);
+    return done || take_held(d, &ev, fn, aux);
 }
 
 bool tap_run(struct tap *t, int64_t until, tap_fn *fn, void *aux)

@@ -26,7 +26,7 @@ enum { COALESCE_MS = 1, STREAM_MS = 4, STREAM_BYTES = 1024 };
 /* The kernel's first events in each millisecond are read as they come, of a stream the
  * others together: to be woken for each costs more than to read it, and whoever writes
  * the routes pays for the waking. */
-enum { READ_AT_ONCE = 32, READ_MS = 1 };
+enum { READ_AT_ONCE = 8, READ_MS = 1 };
 
 struct client {
     uint64_t vm_id;

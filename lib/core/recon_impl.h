@@ -114,8 +114,9 @@ struct recon {
     struct ptable *fib;
     uint32_t share_limit; /* 0: no shares. */
     bool mtus;
-    uint32_t walk; /* All up to this slot were looked at ... */
-    bool walking;  /* ... in a pass over the whole table. */
+    unsigned n_additions; /* Handed out since the last deletion, or pause. */
+    uint32_t walk;        /* All up to this slot were looked at ... */
+    bool walking;         /* ... in a pass over the whole table. */
     struct object *aux;
     struct object *groups;
     struct object *lanes[N_LANES][N_RANKS];

@@ -235,7 +235,7 @@ static bool next_addition(struct recon *r, struct recon_op *ret)
     return share && next_object(r, ret);
 }
 
-static bool next_deletion(struct recon *r, struct recon_op *ret)
+static bool next_fib_deletion(struct recon *r, struct recon_op *ret)
 {
     uint32_t slot;
 
@@ -244,6 +244,14 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
             hand_out_fib(r, slot, TARGET_NONE, ret);
             return true;
         }
+    }
+    return false;
+}
+
+static bool next_deletion(struct recon *r, struct recon_op *ret)
+{
+    if (next_fib_deletion(r, ret)) {
+        return true;
     }
     for (int rank = N_RANKS - 1; rank >= 0; rank--) {
         struct object *o;
@@ -258,12 +266,29 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
     return false;
 }
 
+/* So many additions go before a deletion that waits: where routes change all the time,
+ * there is always one more. */
+enum { ADDITIONS_FIRST = 4 };
+
 bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
 {
     recon_failure_wake(r, now);
     /* Additions that an audit is about to find go before deletions, too. */
-    return r->known && (next_addition(r, ret) ||
-                        (may_delete(r) && !r->judging && next_deletion(r, ret)));
+    const bool deletes = may_delete(r) && !r->judging;
+    if (!r->known) {
+        return false;
+    }
+    if (deletes && r->n_additions >= ADDITIONS_FIRST && !recon_has_urgent(r) &&
+        next_fib_deletion(r, ret)) {
+        r->n_additions = 0;
+        return true;
+    }
+    if (next_addition(r, ret)) {
+        r->n_additions++;
+        return true;
+    }
+    r->n_additions = 0;
+    return deletes && next_deletion(r, ret);
 }
 
 bool recon_has_urgent(const struct recon *r)
