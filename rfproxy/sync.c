@@ -3,11 +3,10 @@
  * Operations are pulled only while the session has room and few enough are in flight;
  * what is desired meanwhile coalesces in recon.  Frames of the slow path and urgent
  * entries go out behind what is in flight, and a hello must not wait for 20 ms of
- * flow-mods: hence the small window, which Open vSwitch is as fast with as with eight
- * times as much.  Urgent entries do not wait until there is room in it.  A barrier
- * follows each SYNC_BATCH operations and the urgent ones, and is sent whenever there is
- * nothing more to send now: it is the confirmation, the window, and on long downloads
- * the sign of life. */
+ * flow-mods: hence the small window, which costs a download some percent.  Urgent
+ * entries do not wait until there is room in it.  A barrier follows each SYNC_BATCH
+ * operations and the urgent ones, and is sent whenever there is nothing more to send
+ * now: it is the confirmation, the window, and on long downloads the sign of life. */
 
 #include <stdlib.h>
 #include <string.h>

@@ -249,7 +249,7 @@ uint32_t prefix_hash_of(enum ip_version version, const uint8_t *bytes, uint8_t p
         return (uint32_t)hash_bytes(bytes, 16, plen);
     }
     memcpy(&v4, bytes, sizeof v4);
-    return (uint32_t)hash_u64((uint64_t)plen << 32 | v4);
+    return (uint32_t)hash_u64((uint64_t)plen << 32 | le32toh(v4));
 }
 
 bool id_parse(const char *s, uint64_t *ret)

@@ -203,6 +203,7 @@ void recon_disconnected(struct recon *r)
     struct object *o, *next;
 
     r->known = r->auditing = r->judging = r->walking = r->wants_audit = false;
+    r->fence.deletions = r->fence.additions = 0;
     recon_failure_clear_all(r);
     for (uint32_t i = 0; i < r->n_flights; i++) {
         const struct flight *f = recon_flight(r, i);

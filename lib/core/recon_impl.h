@@ -114,9 +114,12 @@ struct recon {
     struct ptable *fib;
     uint32_t share_limit; /* 0: no shares. */
     bool mtus;
-    unsigned n_additions; /* Handed out since the last deletion, or pause. */
-    uint32_t walk;        /* All up to this slot were looked at ... */
-    bool walking;         /* ... in a pass over the whole table. */
+    struct {
+        size_t deletions; /* So many FIB entries, the next of LANE_DEL, wait for ... */
+        size_t additions; /* ... so many of LANE_ADD. */
+    } fence;
+    uint32_t walk; /* All up to this slot were looked at ... */
+    bool walking;  /* ... in a pass over the whole table. */
     struct object *aux;
     struct object *groups;
     struct object *lanes[N_LANES][N_RANKS];

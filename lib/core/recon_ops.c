@@ -210,6 +210,7 @@ static uint32_t next_due(struct recon *r)
 {
     uint32_t slot = ptable_dequeue(r->fib, LANE_ADD);
 
+    r->fence.additions -= r->fence.additions > 0;
     if (slot == PTABLE_NONE && r->walking) {
         slot = r->walk = ptable_next(r->fib, r->walk);
         r->walking = slot != PTABLE_NONE;
@@ -217,14 +218,10 @@ static uint32_t next_due(struct recon *r)
     return slot;
 }
 
-static bool next_addition(struct recon *r, struct recon_op *ret)
+static bool next_fib_addition(struct recon *r, struct recon_op *ret, bool share)
 {
-    bool share = false;
     uint32_t slot;
 
-    if (next_object(r, ret) || next_urgent(r, ret, &share)) {
-        return true;
-    }
     while (!share && (slot = next_due(r)) != PTABLE_NONE) {
         uint32_t target = fib_may_add(r, slot, &share);
         if (target) {
@@ -242,10 +239,24 @@ static bool next_fib_deletion(struct recon *r, struct recon_op *ret)
     while ((slot = ptable_dequeue(r->fib, LANE_DEL)) != PTABLE_NONE) {
         if (fib_may_delete(r, slot)) {
             hand_out_fib(r, slot, TARGET_NONE, ret);
+            r->fence.deletions -= r->fence.deletions > 0;
             return true;
         }
     }
+    r->fence.deletions = 0;
     return false;
+}
+
+/* Deletions wait for the additions that were queued when they came, not for those that
+ * are queued meanwhile: where routes change all the time there is always one more. */
+static bool next_fenced_deletion(struct recon *r, struct recon_op *ret)
+{
+    if (!r->fence.deletions) {
+        r->fence.deletions = ptable_queued(r->fib, LANE_DEL);
+        r->fence.additions = ptable_queued(r->fib, LANE_ADD);
+    }
+    return r->fence.deletions && !r->fence.additions && !r->walking &&
+           next_fib_deletion(r, ret);
 }
 
 static bool next_deletion(struct recon *r, struct recon_op *ret)
@@ -266,29 +277,17 @@ static bool next_deletion(struct recon *r, struct recon_op *ret)
     return false;
 }
 
-/* So many additions go before a deletion that waits: where routes change all the time,
- * there is always one more. */
-enum { ADDITIONS_FIRST = 4 };
-
 bool recon_next_op(struct recon *r, int64_t now, struct recon_op *ret)
 {
-    recon_failure_wake(r, now);
     /* Additions that an audit is about to find go before deletions, too. */
     const bool deletes = may_delete(r) && !r->judging;
-    if (!r->known) {
-        return false;
-    }
-    if (deletes && r->n_additions >= ADDITIONS_FIRST && !recon_has_urgent(r) &&
-        next_fib_deletion(r, ret)) {
-        r->n_additions = 0;
-        return true;
-    }
-    if (next_addition(r, ret)) {
-        r->n_additions++;
-        return true;
-    }
-    r->n_additions = 0;
-    return deletes && next_deletion(r, ret);
+    bool share = false;
+
+    recon_failure_wake(r, now);
+    return r->known &&
+           (next_object(r, ret) || next_urgent(r, ret, &share) ||
+            (deletes && !share && next_fenced_deletion(r, ret)) ||
+            next_fib_addition(r, ret, share) || (deletes && next_deletion(r, ret)));
 }
 
 bool recon_has_urgent(const struct recon *r)

@@ -73,7 +73,7 @@ int prefix_compare(const struct ip_prefix *a, const struct ip_prefix *b);
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool prefix_is_host(const struct ip_prefix *p); /* /32 or /128. */
 struct ip_prefix prefix_of_host(const struct ip_addr *a);
-/* `bytes`: 4 or 16, the address. */
+/* `bytes`: 4 or 16, the address.  The same on all machines: cookies have it. */
 uint32_t prefix_hash_of(enum ip_version version, const uint8_t *bytes, uint8_t plen);
 static inline uint32_t prefix_hash(const struct ip_prefix *p)
 {

@@ -14,10 +14,10 @@
  *   FIB    prefix → target.
  *
  * Order of operations: aux added by rank, groups added or changed, FIB entries added or
- * changed, then FIB entries deleted, groups deleted, aux deleted; only that of FIB
- * entries, one is deleted after each four other operations.  Urgent FIB entries
- * (recon_hurry_fib()) go before the others, deletions too; of those that are urgent at
- * the same time, additions and changes go first.  A FIB entry is held
+ * changed, then FIB entries deleted, groups deleted, aux deleted.  The deletion of a
+ * FIB entry waits for what is to be added when it comes, not for what follows.  Urgent
+ * FIB entries (recon_hurry_fib()) go before the others, deletions too; of those that
+ * are urgent at the same time, additions and changes go first.  A FIB entry is held
  * back while its group is not in the switch, and a group is deleted only when a barrier
  * has confirmed that no FIB entry uses it: OpenFlow deletes the users with it (OpenFlow
  * 1.3.5, 6.7).
