@@ -156,6 +156,9 @@ static bool on_groups(void *a_, const struct of_event *ev)
     while (of_group_desc_next(&body, &desc, &err)) {
         struct group g = {.id = desc.group_id};
         while (of_bucket_next(&desc.buckets, &bucket, &err)) {
+            if (g.port && desc.type == OFPGT_FF) {
+                break; /* An alternate. */
+            }
             for (unsigned i = 0; i < bucket.actions.n; i++) {
                 const struct of_action *action = &bucket.actions.a[i];
                 if (action->kind == OF_A_OUTPUT) {

@@ -63,9 +63,10 @@ void audit_connected(struct datapath *dp)
     of_put_multipart_request(out, audit->desc_xid, OFPMP_DESC);
     out = request(dp, &audit->features_xid);
     of_put_multipart_request(out, audit->features_xid, OFPMP_METER_FEATURES);
-    out = request(dp, &audit->chaining_xid);
-    of_put_multipart_request(out, audit->chaining_xid, OFPMP_GROUP_FEATURES);
+    out = request(dp, &audit->group_features_xid);
+    of_put_multipart_request(out, audit->group_features_xid, OFPMP_GROUP_FEATURES);
     recon_set_share_limit(dp->recon, 0);
+    recon_set_alternates(dp->recon, false);
 }
 
 void audit_disconnected(struct datapath *dp)
@@ -208,7 +209,7 @@ static void audit_advance(struct datapath *dp)
     struct audit *audit = &dp->audit;
 
     if (audit->phase == AUDIT_DISCOVER && !audit->desc_xid && !audit->features_xid &&
-        !audit->chaining_xid) {
+        !audit->group_features_xid) {
         struct pipeline_config config = dp->pipeline;
         config.max_meter = audit->max_meter;
         config.local_table = dp->n_tables > PIPELINE_LOCAL;
@@ -274,7 +275,7 @@ void audit_tick(struct datapath *dp, int64_t now)
     switch (audit->phase) {
     case AUDIT_DISCOVER:
         if (now - audit->progress_at > DISCOVER_MS) {
-            audit->desc_xid = audit->features_xid = audit->chaining_xid = 0;
+            audit->desc_xid = audit->features_xid = audit->group_features_xid = 0;
             audit_advance(dp);
         }
         break;
@@ -385,13 +386,15 @@ static void read_features(struct datapath *dp, struct cursor body)
     }
 }
 
-static void read_chaining(struct datapath *dp, struct cursor body)
+static void read_group_features(struct datapath *dp, struct cursor body)
 {
     struct of_group_features features;
 
-    if (of_group_features_pull(&body, &features) == OF_OK &&
-        features.capabilities & OFPGFC_CHAINING) {
-        recon_set_share_limit(dp->recon, SHARE_LIMIT);
+    if (of_group_features_pull(&body, &features) == OF_OK) {
+        recon_set_share_limit(
+            dp->recon, features.capabilities & OFPGFC_CHAINING ? SHARE_LIMIT : 0);
+        recon_set_alternates(dp->recon,
+                             dp->pipeline.watch && features.types & 1u << OFPGT_FF);
     }
 }
 
@@ -413,9 +416,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
     } else if (xid == audit->features_xid && mp->type == OFPMP_METER_FEATURES) {
         slot = &audit->features_xid;
         read_features(dp, mp->body);
-    } else if (xid == audit->chaining_xid && mp->type == OFPMP_GROUP_FEATURES) {
-        slot = &audit->chaining_xid;
-        read_chaining(dp, mp->body);
+    } else if (xid == audit->group_features_xid && mp->type == OFPMP_GROUP_FEATURES) {
+        slot = &audit->group_features_xid;
+        read_group_features(dp, mp->body);
     } else if (watch && mp->type == OFPMP_AGGREGATE) {
         slot = &watch->xid;
         read_poll(dp, watch, mp->body);
@@ -448,9 +451,10 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
 bool audit_error(struct datapath *dp, uint32_t xid)
 {
     struct audit *audit = &dp->audit;
-    uint32_t *const slots[] = {
-        &audit->desc_xid, &audit->features_xid, &audit->chaining_xid, &audit->leaks.xid,
-        &audit->miss.xid, &audit->groups_xid,   &audit->meters_xid};
+    uint32_t *const slots[] = {&audit->desc_xid,           &audit->features_xid,
+                               &audit->group_features_xid, &audit->leaks.xid,
+                               &audit->miss.xid,           &audit->groups_xid,
+                               &audit->meters_xid};
 
     if (xid && xid == audit->flows_xid) {
         audit_abort(dp, "the switch does not list its flow entries");

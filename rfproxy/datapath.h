@@ -71,7 +71,8 @@ struct audit {
     int64_t asked_at;    /* The last of them ... */
     int64_t quickest;    /* ... and what the quickest of the answers took. */
     /* Requests that wait for the rest of their reply; 0: none. */
-    uint32_t desc_xid, features_xid, chaining_xid, groups_xid, meters_xid, flows_xid;
+    uint32_t desc_xid, features_xid, group_features_xid;
+    uint32_t groups_xid, meters_xid, flows_xid;
     struct audit_watch {
         uint32_t xid, count; /* So many entries at the last answer. */
     } leaks, miss;

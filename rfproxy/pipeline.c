@@ -381,6 +381,10 @@ static int hop_compare(const void *a_, const void *b_)
 
 void pipeline_canonical_group(struct fib_group *group)
 {
+    if (fib_hops_have_alternate(group->n_hops, group->hops)) {
+        group->hops[0].weight = 1;
+        return;
+    }
     for (unsigned i = 0; i < group->n_hops; i++) {
         struct fib_hop *hop = &group->hops[i];
         hop->weight = group->n_hops == 1 ? 1 : MAX(hop->weight, 1);
@@ -390,6 +394,14 @@ void pipeline_canonical_group(struct fib_group *group)
 
 /* Rendering. */
 
+static void put_hop(const struct fib_hop *hop, struct of_bucket *bucket)
+{
+    of_actions_set_eth_src(&bucket->actions, hop->src);
+    of_actions_set_eth_dst(&bucket->actions, hop->dst);
+    of_actions_dec_nw_ttl(&bucket->actions);
+    of_actions_output(&bucket->actions, hop->dp_port);
+}
+
 static void render_group(const struct pipeline_config *config,
                          const struct recon_op *op, struct buf *out)
 {
@@ -397,6 +409,7 @@ static void render_group(const struct pipeline_config *config,
                                         [RECON_MODIFY] = OFPGC_MODIFY,
                                         [RECON_DELETE] = OFPGC_DELETE};
     const unsigned n_hops = op->action == RECON_DELETE ? 0 : op->group.n_hops;
+    const bool failover = fib_hops_have_alternate(n_hops, op->group.hops);
     struct of_bucket buckets[VM_MAX_HOPS];
     unsigned n = 0;
 
@@ -404,14 +417,13 @@ static void render_group(const struct pipeline_config *config,
         const struct fib_hop *hop = &op->group.hops[n];
         struct of_bucket *bucket = &buckets[n];
         of_bucket_init(bucket);
-        if (n_hops > 1) {
+        if (failover) {
+            bucket->watch_port = hop->dp_port;
+        } else if (n_hops > 1) {
             bucket->weight = hop->weight;
             bucket->watch_port = config->watch ? hop->dp_port : OFPP_ANY;
         }
-        of_actions_set_eth_src(&bucket->actions, hop->src);
-        of_actions_set_eth_dst(&bucket->actions, hop->dst);
-        of_actions_dec_nw_ttl(&bucket->actions);
-        of_actions_output(&bucket->actions, hop->dp_port);
+        put_hop(hop, bucket);
     }
     if (op->group.to && op->action != RECON_DELETE) {
         of_bucket_init(&buckets[n]);
@@ -421,7 +433,9 @@ static void render_group(const struct pipeline_config *config,
         of_bucket_init(&buckets[n++]);
     }
     of_put_group_mod(out, op->serial, commands[op->action],
-                     n > 1 ? OFPGT_SELECT : OFPGT_INDIRECT,
+                     failover ? OFPGT_FF
+                     : n > 1  ? OFPGT_SELECT
+                              : OFPGT_INDIRECT,
                      PIPELINE_GROUP | op->group.id, buckets, n);
 }
 

@@ -152,7 +152,8 @@ struct pipeline_config {
     uint32_t max_meter; /* Of the switch; below 16 no meters are used. */
     bool nw_ttl;        /* Use the TTL field of Open vSwitch. */
     bool watch;         /* Buckets of select groups watch their ports: the switch itself
-                         * leaves out a hop whose port is down. */
+                         * leaves out a hop whose port is down.  (Alternates are
+                         * recon's, core/recon.h.) */
     bool local_table;   /* Has PIPELINE_LOCAL. */
     bool lengths;       /* Has PIPELINE_LENGTH, and compares the length of packets. */
     uint32_t punt_rate; /* Packets per second of a meter, 1... */
@@ -176,7 +177,8 @@ void pipeline_transit(const struct pipeline_config *, const struct plane_transit
                       pipeline_item_fn *, void *aux);
 
 /* Brings a group into the only form that can be read back: hops sorted, weights at
- * least 1, and 1 for a single hop, whose weight an indirect group does not have. */
+ * least 1, and 1 for a single hop, whose weight an indirect group does not have, nor a
+ * fast-failover group.  An alternate stays behind its hop. */
 void pipeline_canonical_group(struct fib_group *);
 
 /* Out: appends the message that carries out the operation, with its serial as xid. */

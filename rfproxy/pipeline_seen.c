@@ -119,7 +119,8 @@ void pipeline_seen_flow(const struct pipeline_config *config, struct recon *reco
 
 /* Groups. */
 
-static bool hop_of(const struct of_bucket *bucket, bool select, struct fib_hop *ret)
+/* The weight is one for a group of this type, of its first bucket. */
+static bool hop_of(const struct of_bucket *bucket, uint8_t type, struct fib_hop *ret)
 {
     const struct of_actions *actions = &bucket->actions;
     const struct of_action *a = actions->a;
@@ -133,31 +134,37 @@ static bool hop_of(const struct of_bucket *bucket, bool select, struct fib_hop *
     *ret = (struct fib_hop){.src = a[0].eth,
                             .dst = a[1].eth,
                             .dp_port = a[3].output.port,
-                            .weight = select ? bucket->weight : 1};
+                            .weight = type == OFPGT_SELECT ? bucket->weight : 1};
     return true;
 }
 
 static bool group_of(const struct of_group_desc *desc, struct fib_group *ret)
 {
-    const bool select = desc->type == OFPGT_SELECT;
+    const bool failover = desc->type == OFPGT_FF;
+    const bool several = failover || desc->type == OFPGT_SELECT;
     struct cursor c = desc->buckets;
     struct of_bucket bucket;
     enum of_err err = OF_OK;
     unsigned n_buckets = 0;
 
-    if (!select && desc->type != OFPGT_INDIRECT) {
+    if (!several && desc->type != OFPGT_INDIRECT) {
         return false;
     }
     ret->n_hops = 0;
     while (of_bucket_next(&c, &bucket, &err)) {
-        const bool drops = !select && bucket.actions.n == 0;
+        const bool drops = !several && bucket.actions.n == 0;
         if (n_buckets++ == VM_MAX_HOPS ||
-            (!drops && !hop_of(&bucket, select, &ret->hops[ret->n_hops++]))) {
+            (!drops && !hop_of(&bucket, desc->type, &ret->hops[ret->n_hops++])) ||
+            (failover && bucket.watch_port == OFPP_ANY)) {
             return false;
         }
     }
-    if (err != OF_OK || n_buckets == 0 || (n_buckets > 1) != select) {
+    if (err != OF_OK || n_buckets == 0 || (n_buckets > 1) != several ||
+        (failover && n_buckets != 2)) {
         return false;
+    }
+    if (failover) {
+        ret->hops[1].weight = 0;
     }
     pipeline_canonical_group(ret);
     return true;

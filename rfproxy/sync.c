@@ -229,10 +229,10 @@ static void give_up_watch(struct datapath *dp)
 {
     if (dp->pipeline.watch) {
         dp->pipeline.watch = false;
-        log_info(
-            "datapath %s: its select groups do not watch ports: a next hop that is "
-            "lost waits for us",
-            dp->name);
+        recon_set_alternates(dp->recon, false);
+        log_info("datapath %s: its groups do not watch ports: a next hop that is lost "
+                 "waits for us",
+                 dp->name);
     }
 }
 
@@ -270,7 +270,8 @@ bool sync_error(struct datapath *dp, uint32_t xid, uint16_t type, uint16_t code)
     if (sent->serial == xid && sent->sort == PIPE_TTL && type == OFPET_BAD_MATCH) {
         give_up_ttl(dp);
     } else if (type == OFPET_GROUP_MOD_FAILED &&
-               (code == OFPGMFC_WATCH_UNSUPPORTED || code == OFPGMFC_BAD_WATCH)) {
+               (code == OFPGMFC_WATCH_UNSUPPORTED || code == OFPGMFC_BAD_WATCH ||
+                code == OFPGMFC_BAD_TYPE)) {
         give_up_watch(dp);
     } else if (sent->serial == xid && sent->checks_length &&
                is_unknown_extension(type, code)) {

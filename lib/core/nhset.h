@@ -68,7 +68,7 @@ struct nhset {
     bool given_up;            /* It did not for so long that FIB entries do not wait. */
     int64_t unresolved_since; /* While FIB entries wait; 0: none did. */
     enum nhset_use use;
-    struct nhset_backup backup; /* While no hop is on a port that forwards. */
+    struct nhset_backup backup; /* For when no hop is on a port that forwards. */
     struct nhset *prev, *next;
     UT_hash_handle hh;    /* By keys. */
     UT_hash_handle hh_id; /* By group_id. */

@@ -248,24 +248,36 @@ uint16_t *recon_flags_of(const struct recon *r, enum recon_what what, uint64_t r
 
 /* What is desired. */
 
-void recon_object_desire(struct recon *r, struct object *o, const void *value,
-                         uint32_t len, uint64_t hash)
+static void object_want(struct recon *r, struct object *o, uint64_t hash)
 {
     recon_count_object(r, o, -1);
     if (!o->desired || o->want != hash) {
-        o->value = xrealloc(o->value, len);
-        if (len) {
-            memcpy(o->value, value, len);
-        }
-        o->value_len = len;
         o->want = hash;
         o->flags &= (uint16_t)~I_WAIT;
     }
     o->desired = true;
-    o->flags |= I_NAMED;
     recon_count_object(r, o, 1);
     recon_wake_waiters(r, o);
     recon_evaluate_object(r, o);
+}
+
+static void object_set_value(struct object *o, const void *value, uint32_t len)
+{
+    o->value = xrealloc(o->value, len);
+    if (len) {
+        memcpy(o->value, value, len);
+    }
+    o->value_len = len;
+}
+
+void recon_object_desire(struct recon *r, struct object *o, const void *value,
+                         uint32_t len, uint64_t hash)
+{
+    if (!o->desired || o->want != hash) {
+        object_set_value(o, value, len);
+    }
+    o->flags |= I_NAMED;
+    object_want(r, o, hash);
 }
 
 void recon_object_remove(struct recon *r, struct object *o)
@@ -307,14 +319,43 @@ void recon_remove_aux(struct recon *r, struct recon_blob key)
     }
 }
 
+static const struct fib_hop *hops_of(const struct object *group)
+{
+    return (const void *)group->value;
+}
+
+uint16_t recon_group_hops(const struct recon *r, const struct object *group)
+{
+    const uint16_t n = (uint16_t)(group->value_len / sizeof(struct fib_hop));
+
+    return !r->alternates && fib_hops_have_alternate(n, hops_of(group)) ? 1 : n;
+}
+
+/* The hops are kept whole, whatever the switch can have of them. */
+static void want_hops(struct recon *r, struct object *group)
+{
+    object_want(r, group, recon_hash_hops(recon_group_hops(r, group), hops_of(group)));
+}
+
+void recon_set_alternates(struct recon *r, bool alternates)
+{
+    r->alternates = alternates;
+    for (struct object *o = r->groups; o; o = o->hh.next) {
+        if (o->rank == RANK_GROUP && o->desired) {
+            want_hops(r, o);
+        }
+    }
+}
+
 bool recon_desire_group(struct recon *r, const struct fib_group *g)
 {
     if (!g->id || g->id > RECON_GROUP_MAX || g->n_hops > VM_MAX_HOPS) {
         return false;
     }
     struct object *o = recon_get_group(r, g->id);
-    recon_object_desire(r, o, g->hops, (uint32_t)(g->n_hops * sizeof g->hops[0]),
-                        recon_hash_hops(g->n_hops, g->hops));
+    object_set_value(o, g->hops, (uint32_t)(g->n_hops * sizeof g->hops[0]));
+    o->flags |= I_NAMED;
+    want_hops(r, o);
     recon_shares_follow(r, g->id, o->n_shares, true);
     o->mtu = g->mtu;
     recon_mtu_changed(r, o);

@@ -114,6 +114,7 @@ struct recon {
     struct ptable *fib;
     uint32_t share_limit; /* 0: no shares. */
     bool mtus;
+    bool alternates;
     struct {
         size_t deletions; /* So many FIB entries, the next of LANE_DEL, wait for ... */
         size_t additions; /* ... so many of LANE_ADD. */
@@ -164,6 +165,8 @@ struct object *recon_find_group(const struct recon *, uint32_t id);
 uint32_t recon_group_id(const struct object *);
 uint64_t recon_hash_hops(uint16_t n_hops, const struct fib_hop *);
 uint64_t recon_hash_blob(struct recon_blob);
+/* How many hops of a group, as desired, the switch can have. */
+uint16_t recon_group_hops(const struct recon *, const struct object *);
 /* Around each change of an item: takes it out of the counters and puts it back. */
 void recon_count_fib(struct recon *, uint32_t slot, int sign);
 void recon_count_object(struct recon *, const struct object *, int sign);

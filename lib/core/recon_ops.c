@@ -89,8 +89,7 @@ static void hand_out_object(struct recon *r, struct object *o, struct recon_op *
     if (o->what == RECON_GROUP) {
         ret->group.id = recon_group_id(o);
         ret->group.to = o->rank == RANK_SHARE ? target_base(ret->group.id) : 0;
-        ret->group.n_hops =
-            o->desired ? (uint16_t)(o->value_len / sizeof(struct fib_hop)) : 0;
+        ret->group.n_hops = o->desired ? recon_group_hops(r, o) : 0;
         ret->group.hops = (const void *)o->value;
     } else {
         ret->aux.rank = o->rank;

@@ -151,7 +151,7 @@ void rib_set_backup(struct rib *rib, struct nhset *s, struct nhset_backup backup
         s->backup.vm_port == backup.vm_port && eth_equal(s->backup.dst, backup.dst);
 
     s->backup = backup;
-    if (!same && !rib_set_forwards(rib, s)) {
+    if (!same) {
         set_changed(rib, s);
     }
 }

@@ -195,6 +195,18 @@ static void narrow_group(const struct rib *rib, const struct rib_port *p,
     }
 }
 
+static void put_hop(struct fib_group *g, const struct rib_port *p, uint16_t weight,
+                    struct eth_addr dst)
+{
+    struct fib_hop *hop = &g->hops[g->n_hops++];
+
+    memset(hop, 0, sizeof *hop); /* The padding too: it is hashed. */
+    hop->dp_port = p->dp_port;
+    hop->weight = weight;
+    hop->src = p->info.hwaddr;
+    hop->dst = dst;
+}
+
 static void build_group(const struct rib *rib, const struct nhset *s,
                         struct fib_group *ret)
 {
@@ -207,31 +219,33 @@ static void build_group(const struct rib *rib, const struct nhset *s,
             narrow_group(rib, p, ret);
         }
         if (g && g->resolved && port_forwards(p)) {
-            struct fib_hop *hop = &ret->hops[ret->n_hops++];
-            memset(hop, 0, sizeof *hop); /* The padding too: it is hashed. */
-            hop->dp_port = p->dp_port;
-            hop->weight = s->keys[i].weight;
-            hop->src = p->info.hwaddr;
-            hop->dst = g->hwaddr;
+            put_hop(ret, p, s->keys[i].weight, g->hwaddr);
         }
     }
 }
 
 /* Local repair: until the routing suite has answered, all that went to the lost hops.
- */
+ * The switch has the alternate beforehand, and needs to be told nothing; but for ports
+ * narrower than the group: its entries would look at the length of all packets. */
 static void build_backup(const struct rib *rib, const struct nhset *s,
                          struct fib_group *ret)
 {
     const struct rib_port *p = rib_find_port(rib, s->backup.vm_port);
 
-    if (port_forwards(p) && !rib_set_forwards(rib, s)) {
-        memset(&ret->hops[0], 0, sizeof ret->hops[0]);
-        ret->n_hops = 1;
-        ret->hops[0].dp_port = p->dp_port;
-        ret->hops[0].weight = 1;
-        ret->hops[0].src = p->info.hwaddr;
-        ret->hops[0].dst = s->backup.dst;
+    if (!port_forwards(p)) {
+        return;
+    }
+    if (!rib_set_forwards(rib, s)) {
+        ret->n_hops = 0;
+        put_hop(ret, p, 1, s->backup.dst);
         narrow_group(rib, p, ret);
+    } else if (ret->n_hops == 1 && ret->hops[0].dp_port != p->dp_port) {
+        const uint16_t mtu = ret->mtu;
+        narrow_group(rib, p, ret);
+        if (ret->mtu == mtu) {
+            put_hop(ret, p, 0, s->backup.dst);
+        }
+        ret->mtu = mtu;
     }
 }
 

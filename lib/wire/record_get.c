@@ -203,7 +203,7 @@ static const char *get_group(struct cursor *c, struct plane_change *change)
             !cursor_eth(c, &hop->dst)) {
             return short_error;
         }
-        if (!hop->weight) {
+        if (!hop->weight && !(i == 1 && n == 2)) {
             return "next hop has weight 0";
         }
     }

@@ -97,7 +97,7 @@ static void put_group(struct buf *b, const struct fib_group *g, bool remove)
     buf_put_u8(b, (uint8_t)g->n_hops);
     for (unsigned i = 0; i < g->n_hops; i++) {
         buf_put_u32(b, g->hops[i].dp_port);
-        buf_put_u16(b, MAX(g->hops[i].weight, 1));
+        buf_put_u16(b, g->hops[i].weight);
         buf_put_eth(b, g->hops[i].src);
         buf_put_eth(b, g->hops[i].dst);
     }

@@ -209,9 +209,9 @@ class Checker:
             elif flow.mtu != self._mtu(node, switch, wanted):
                 differs(f"{network}: lets packets of {flow.mtu or 'any'} octets go, not "
                         f"of {self._mtu(node, switch, wanted) or 'any'}")
-            elif set(groups[flow.group].buckets) != wanted:
+            elif groups[flow.group].hops != wanted:
                 differs(f"{network}: group {flow.group} has "
-                        f"{words(map(hop_of, groups[flow.group].buckets))}, the kernel "
+                        f"{words(map(hop_of, groups[flow.group].hops))}, the kernel "
                         f"{words(map(hop_of, wanted))}")
         for network in kernel.routes.keys() - seen.keys():
             differs(f"no flow for {network}")

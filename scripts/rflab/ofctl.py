@@ -70,6 +70,12 @@ class Group:
     kind: str
     buckets: tuple
 
+    @property
+    def hops(self):
+        """The buckets that are used while no port is down."""
+        return set(self.buckets[:1] if self.kind in ("ff", "fast_failover")
+                   else self.buckets)
+
 
 def split_actions(text):
     """Splits at commas, but not at those inside parentheses."""

@@ -229,7 +229,7 @@ class Verifier:
             seen[network] = flow
             if flow.group not in groups:
                 raise Failed(f"{node.name}: {network} has no group {flow.group}")
-            buckets = set(groups[flow.group].buckets)
+            buckets = groups[flow.group].hops
             if network in routes:
                 wanted = {self._bucket(node, device, macs.get(gateway))
                           for gateway, device in routes[network]}

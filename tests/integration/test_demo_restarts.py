@@ -1,10 +1,12 @@
 """Each part crashes and comes back while hosts talk: what worked goes on working."""
 
+import os
 import re
+import signal
 import time
 
 import pytest
-from rflab.ofctl import parse_flows
+from rflab.ofctl import parse_flows, parse_groups
 from rflab.streams import Streams, lost
 from rflab.system import wait_for
 from rflab.topology import RFVS_BRIDGE
@@ -53,6 +55,34 @@ def test_daemon_crash_loses_no_packet_and_no_flow(rftest2, verifier, name):
         assert after.keys() == before[bridge].keys(), bridge
         young = [key for key, age in after.items() if age < elapsed]
         assert not young, f"{bridge}: written again though nothing changed: {young}"
+
+
+def test_switches_repair_a_lost_link_while_rfserver_is_stopped(rftest2, verifier):
+    assert_settled(verifier)
+    cable = rftest2.topology.link("A-D")
+
+    def alternates():
+        """Of the ends of the link: each has some by which it gets to the other one."""
+        kinds = {node.name: [group.kind for group in parse_groups(rftest2.ovs.ofctl(
+            "--no-names", "dump-groups", rftest2.ovs.management(node.name))).values()
+            if [bucket.output for bucket in group.buckets][:1] == [str(port.number)]]
+            for node, port in ((cable.a.node, cable.a), (cable.b.node, cable.b))}
+        return all(kinds.values()) and all(set(k) == {"ff"} for k in kinds.values()), kinds
+    wait_for("alternates in the switches", alternates, 20)
+    pid = rftest2.daemons.pid("rfserver")
+    with Streams(verifier.probes, interval_ms=10) as streams:
+        time.sleep(0.5)  # Traffic before, to compare with.
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            rftest2.network.set_link(cable, False)
+            time.sleep(1.0)  # The fault: some 100 packets of each flow over the link.
+            traffic = streams.stop()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            rftest2.network.set_link(cable, True)
+    gone = {pair: lost(flows) for pair, flows in traffic.items() if lost(flows) > 10}
+    assert not gone, f"packets lost: {gone}"
+    assert_settled(verifier)
 
 
 def test_rfclient_crash_is_healed_by_its_container(rftest2, verifier):

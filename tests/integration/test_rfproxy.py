@@ -208,6 +208,53 @@ def test_restarts_of_rfproxy_and_rfserver_change_nothing(bed):
     assert all(entry[0] > 0.5 for entry in bed.switches.flows("a").values())
 
 
+def plane_with_alternate(dpid):
+    """Group 1 has one, by port 3."""
+    return [line + f" 3,0,{MAC % 3},02:b0:00:00:00:03"
+            if line.startswith(f"group {dpid} 1 ") else line for line in plane(dpid)]
+
+
+def test_a_switch_goes_over_to_the_alternate_by_itself(bed, switches):
+    bed.start()
+    bed.connect("a")
+    bed.peer.wait_line("^DP_UP")
+    settle(bed, A, *plane_with_alternate(A))
+    assert "type=ff,bucket=watch_port:2," in \
+        bed.switches.ofctl("dump-groups", "a", "2147483649")
+    packet = (bytes.fromhex((MAC % 1).replace(":", "") + "0200000001640800") +
+              bytes.fromhex("4500001c000100004011") + bytes(2) +
+              bytes([172, 31, 1, 100, 172, 31, 2, 100]) + bytes(8)).ljust(60, b"\0")
+    by = {port: bytes.fromhex(f"02b00000000{port}" + (MAC % port).replace(":", ""))
+          for port in (2, 3)}
+    switches.inject("a1", packet)
+    wait_for("the packet at port 2", lambda: by[2] in switches.sent("a2"))
+    assert by[3] not in switches.sent("a3")
+    bed.process.send_signal(signal.SIGSTOP)
+    try:
+        switches.appctl("netdev-dummy/set-admin-state", "a2", "down")
+        wait_for("the next packet at port 3", lambda: switches.inject("a1", packet) or
+                 by[3] in switches.sent("a3"))
+    finally:
+        switches.appctl("netdev-dummy/set-admin-state", "a2", "up")
+        bed.process.send_signal(signal.SIGCONT)
+
+
+def test_an_alternate_is_read_back_and_can_be_taken_away(bed):
+    bed.start()
+    bed.connect("a")
+    bed.peer.wait_line("^DP_UP")
+    settle(bed, A, *plane_with_alternate(A))
+    bed.kill()
+    bed.start()
+    since = len(bed.peer.lines)
+    bed.peer.wait_line("^DP_UP", since=since)
+    settle(bed, A, *plane_with_alternate(A))
+    assert bed.peer.status(A)["changes"] == "0"
+    settle(bed, A, *plane(A))
+    assert bed.peer.status(A)["changes"] == "1"
+    assert "type=indirect" in bed.switches.ofctl("dump-groups", "a", "2147483649")
+
+
 def test_an_audit_repairs_what_somebody_else_deleted_or_altered(bed):
     bed.start("--audit-interval", "500ms")
     bed.connect("a")

@@ -202,6 +202,66 @@ START_TEST(lost_link_is_one_group_change_to_the_alternate)
 }
 END_TEST
 
+START_TEST(switch_has_the_alternate_beforehand)
+{
+    make_diagonal();
+    pass(1);
+    memset(&peer, 0, sizeof peer);
+    rib_snapshot_begin(ribs[1]);
+    take(1);
+    const struct fib_group *g = group_to("172.31.4.0/24");
+    ck_assert_uint_eq(g->n_hops, 2);
+    ck_assert(fib_hops_have_alternate(g->n_hops, g->hops));
+    ck_assert_uint_eq(g->hops[0].dp_port, 104);
+    ck_assert_uint_eq(g->hops[1].dp_port, 102);
+    ck_assert(eth_equal(g->hops[1].src, mac(1, 2)));
+    ck_assert(eth_equal(g->hops[1].dst, mac(2, 1)));
+
+    /* What the next pass finds is one change of the group. */
+    peer.n_group_changes = 0;
+    route_via(2, "172.31.4.0/24", 1);
+    pass(1);
+    take(1);
+    ck_assert_int_eq(peer.n_group_changes, 1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->hops[1].dp_port, 103);
+    route_via(3, "172.31.4.0/24", 2);
+    pass(1);
+    take(1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->n_hops, 1);
+}
+END_TEST
+
+static void set_mtu(uint32_t router, uint32_t port, uint32_t mtu)
+{
+    struct vm_port p = {.vm_port = port,
+                        .hwaddr = mac(router, port),
+                        .admin_up = true,
+                        .carrier = true,
+                        .mtu = mtu};
+    ck_assert(rib_port_set(ribs[router], &p));
+}
+
+START_TEST(alternate_by_a_narrower_port_waits_for_the_loss)
+{
+    make_diagonal();
+    set_mtu(1, EDGE, 1500);
+    set_mtu(1, 4, 1500);
+    set_mtu(1, 2, 1400);
+    set_mtu(1, 3, 1400);
+    pass(1);
+    memset(&peer, 0, sizeof peer);
+    rib_snapshot_begin(ribs[1]);
+    take(1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->n_hops, 1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->mtu, 0);
+    rib_port_link(ribs[1], 4, true);
+    take(1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->n_hops, 1);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->hops[0].dp_port, 102);
+    ck_assert_uint_eq(group_to("172.31.4.0/24")->mtu, 1400);
+}
+END_TEST
+
 START_TEST(every_way_to_lose_a_port_counts)
 {
     make_diagonal();
@@ -401,6 +461,8 @@ END_TEST
 
 UNIT_MAIN_WITH("core/lfa", setup, teardown,
                lost_link_is_one_group_change_to_the_alternate,
+               switch_has_the_alternate_beforehand,
+               alternate_by_a_narrower_port_waits_for_the_loss,
                every_way_to_lose_a_port_counts,
                neighbour_that_would_send_it_back_is_no_alternate,
                neighbour_must_reach_all_that_the_set_routes, equal_ways_must_all_arrive,

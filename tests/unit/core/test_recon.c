@@ -245,6 +245,53 @@ static void save_failed(void *aux, const struct recon_failed *f)
     str_copy(aux, f->error, RECON_ERROR_LEN);
 }
 
+/* The alternate with which group 5 is changed; 0: it is not changed, or has none. */
+static uint32_t next_alternate(struct recon *r)
+{
+    struct recon_op op;
+    uint32_t port = 0;
+
+    if (recon_next_op(r, 0, &op)) {
+        ck_assert_int_eq(op.what, RECON_GROUP);
+        port = op.group.n_hops == 2 ? op.group.hops[1].dp_port : 0;
+        confirm(r);
+    }
+    ck_assert(recon_in_flight(r) == 0 && !recon_next_op(r, 0, &op));
+    return port;
+}
+
+static void want_alternate(struct recon *r, uint32_t dp_port)
+{
+    const struct fib_group g = {
+        .id = 5,
+        .n_hops = 2,
+        .hops = {{.dp_port = 1, .weight = 1}, {.dp_port = dp_port, .weight = 0}}};
+
+    ck_assert(recon_desire_group(r, &g));
+}
+
+START_TEST(alternate_is_for_switches_that_can_fail_over)
+{
+    struct recon *r = make_known();
+
+    want_alternate(r, 2);
+    ck_assert_uint_eq(next_alternate(r), 0);
+    recon_set_alternates(r, true);
+    ck_assert_uint_eq(next_alternate(r), 2);
+    want_alternate(r, 3);
+    ck_assert_uint_eq(next_alternate(r), 3);
+    recon_set_alternates(r, false);
+    ck_assert_uint_eq(next_alternate(r), 0);
+    ck_assert_uint_eq(recon_changes(r), 4);
+    want_alternate(r, 4); /* Nothing to be told, but not forgotten. */
+    ck_assert_uint_eq(next_alternate(r), 0);
+    ck_assert_uint_eq(recon_changes(r), 4);
+    recon_set_alternates(r, true);
+    ck_assert_uint_eq(next_alternate(r), 4);
+    recon_destroy(r);
+}
+END_TEST
+
 START_TEST(refused_entry_shows_its_error_and_is_retried_with_back_off)
 {
     struct recon *r = make_known();
@@ -513,6 +560,7 @@ UNIT_MAIN("core/recon", additions_go_from_meters_to_flows_and_deletions_back,
           audit_of_a_switch_that_is_right_yields_nothing,
           wish_that_changes_in_flight_is_sent_after_the_barrier,
           group_change_is_one_operation_however_many_flows_use_it,
+          alternate_is_for_switches_that_can_fail_over,
           refused_entry_shows_its_error_and_is_retried_with_back_off,
           flows_of_a_refused_group_wait_for_it_and_only_it_is_shown,
           group_that_exists_or_is_absent_unexpectedly_is_corrected_at_once,

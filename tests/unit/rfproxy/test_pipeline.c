@@ -223,6 +223,8 @@ START_TEST(fib_entries_and_groups_render)
     print_op(&ovs, &op, &printer.text);
     op.group.n_hops = 2;
     print_op(&ovs, &op, &printer.text);
+    hops[1].weight = 0;
+    print_op(&ovs, &op, &printer.text);
     op.action = RECON_DELETE;
     print_op(&ovs, &op, &printer.text);
     expect(&printer, "fib");
@@ -305,6 +307,20 @@ START_TEST(groups_have_one_canonical_form)
 }
 END_TEST
 
+START_TEST(alternate_stays_behind_its_hop)
+{
+    struct fib_group group = {
+        .id = 1,
+        .n_hops = 2,
+        .hops = {{.dp_port = 3, .weight = 2}, {.dp_port = 1, .weight = 0}}};
+
+    pipeline_canonical_group(&group);
+    ck_assert_uint_eq(group.hops[0].dp_port, 3);
+    ck_assert_uint_eq(group.hops[0].weight, 1);
+    ck_assert(fib_hops_have_alternate(group.n_hops, group.hops));
+}
+END_TEST
+
 /* Round trip: what a switch would report after an operation, fed back, must leave
  * nothing to do. */
 
@@ -377,12 +393,16 @@ static void desire_everything(struct recon *recon)
     pipeline_addr(&ovs, &addr, desire, recon);
     ck_assert(ip_parse("fe80::1", &addr.addr));
     pipeline_addr(&ovs, &addr, desire, recon);
-    for (uint32_t id = 1; id <= 3; id++) {
+    recon_set_alternates(recon, true);
+    for (uint32_t id = 1; id <= 4; id++) {
         struct fib_group group = {
-            .id = id, .mtu = id == 2 ? 1400 : 0, .n_hops = (uint16_t)(id - 1)};
+            .id = id, .mtu = id == 2 ? 1400 : 0, .n_hops = (uint16_t)MIN(id - 1, 2)};
         for (unsigned i = 0; i < group.n_hops; i++) {
             group.hops[i] = (struct fib_hop){
                 .dp_port = 9 - i, .weight = 3, .src = {{2}}, .dst = {{2, 1}}};
+        }
+        if (id == 4) {
+            group.hops[1].weight = 0; /* An alternate. */
         }
         pipeline_canonical_group(&group);
         recon_desire_group(recon, &group);
@@ -564,7 +584,7 @@ UNIT_MAIN("rfproxy/pipeline", fixed_entries_are_lldp_ttl_and_misses,
           ports_beyond_the_meters_share_one, fib_entries_and_groups_render,
           cookie_tells_the_sort_whatever_the_portion,
           cookies_are_those_of_all_sorts_and_then_of_all_portions,
-          portions_are_of_about_one_size,
+          portions_are_of_about_one_size, alternate_stays_behind_its_hop,
           fib_entries_with_another_cookie_are_written_again,
           longer_packets_than_the_mtu_of_the_group_go_to_the_vm,
           groups_have_one_canonical_form, what_was_rendered_is_recognized_again,

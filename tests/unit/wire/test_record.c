@@ -149,6 +149,11 @@ START_TEST(plane_changes_survive_the_round_trip)
     ck_assert_uint_eq(d.plane.group.n_hops, 2);
     ck_assert_uint_eq(d.plane.group.mtu, 1400);
     ck_assert_uint_eq(d.plane.group.hops[1].weight, 9);
+    r.plane.group.hops[1].weight = 0; /* An alternate. */
+    round_trip(&r, &d);
+    ck_assert(fib_hops_have_alternate(d.plane.group.n_hops, d.plane.group.hops));
+    r.plane.group.hops[1].weight = 9;
+    round_trip(&r, &d);
     ck_assert(eth_equal(d.plane.group.hops[1].dst, mac_a));
 
     r.plane = (struct plane_change){

@@ -67,10 +67,12 @@ struct fib_entry {
 };
 
 /* A next-hop group.  No hop: its packets are dropped (next hop being resolved); one
- * hop: an indirect group; several: a select group. */
+ * hop: an indirect group; several: a select group.  One hop and an alternate to it: a
+ * fast-failover group, by which the switch itself goes over to the alternate when the
+ * hop's port goes down, with nobody's help. */
 struct fib_hop {
     uint32_t dp_port;
-    uint16_t weight;
+    uint16_t weight;     /* 1...; 0: the alternate to the one before, second of two. */
     struct eth_addr src; /* MAC of the VM port. */
     struct eth_addr dst; /* MAC of the next hop. */
 };
@@ -85,6 +87,11 @@ struct fib_group {
     uint16_t n_hops;
     struct fib_hop hops[VM_MAX_HOPS];
 };
+
+static inline bool fib_hops_have_alternate(unsigned n_hops, const struct fib_hop *hops)
+{
+    return n_hops == 2 && !hops[1].weight;
+}
 
 /* What comes in by an inside port with these MACs leaves by dp_port: to the next hop
  * itself, or by another inside port. */

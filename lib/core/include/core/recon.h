@@ -95,6 +95,10 @@ void recon_set_share_limit(struct recon *, uint32_t limit);
  * changes.  False, the default, is for switches that cannot: they get no MTU. */
 void recon_set_mtus(struct recon *, bool);
 
+/* Alternates of groups (core/plane.h).  False, the default, is for switches without
+ * fast-failover groups: an alternate is then neither handed out nor looked for. */
+void recon_set_alternates(struct recon *, bool);
+
 /* Operations. */
 
 enum recon_what { RECON_AUX = 1, RECON_GROUP, RECON_FIB };

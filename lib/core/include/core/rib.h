@@ -24,7 +24,8 @@
  * older way until a hop of the new set is resolved, the older one has lost its last
  * hop, or rib_age() gives up.  (FIB entries of a peer, that is: a new peer gets the new
  * one.)
- *  - A set without any hop left whose backup is known (core/lfa.h) goes there.
+ *  - A set without any hop left whose backup is known (core/lfa.h) goes there; while it
+ *    has one hop, the backup is the alternate to that.
  *  - Equal sets have one group.  Its id is a hash of the set, the same after a restart.
  *  - A route without a gateway (connected) is punted, once its port is usable.  In a
  * set that has both sorts, the hops without gateway count only when no gateway does.

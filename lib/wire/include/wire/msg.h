@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "core/keys.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_MAX_STRS 16      /* Elements of a STRS field. */
 #define WIRE_BATCH_MAX 65536  /* Bytes of records in a BATCH. */
 #define WIRE_BATCH_GOOD 16384 /* As many in one of routes: urgent ones come behind. */
