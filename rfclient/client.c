@@ -17,16 +17,16 @@
 /* Batches made in one turn of the loop, so that the kernel's events are read on. */
 enum { BATCHES_PER_TURN = 4 };
 
-/* A change is sent at once when nothing was sent for so long; in a stream of changes
- * those of a millisecond go together, and those of some when they are many and none is
- * urgent.  Each small batch has its price in rfserver, rfproxy and most of all in the
- * switch. */
-enum { COALESCE_MS = 1, STREAM_MS = 4, STREAM_BYTES = 1024 };
+/* A change is sent at once when nothing was sent for so long.  Those of a stream of
+ * which none is urgent go together until they are many, the stream ends, or the first
+ * has waited for some time: each batch has its price in rfserver, rfproxy and most of
+ * all in the switch. */
+enum { COALESCE_MS = 1, STREAM_MS = 16, STREAM_ROUTES = 768 };
 
 /* The kernel's first events in each millisecond are read as they come, of a stream the
  * others together: to be woken for each costs more than to read it, and whoever writes
  * the routes pays for the waking. */
-enum { READ_AT_ONCE = 8, READ_MS = 1 };
+enum { READ_AT_ONCE = 8, READ_MS = 2 };
 
 struct client {
     uint64_t vm_id;
@@ -44,8 +44,7 @@ struct client {
     uint64_t n_read_before; /* ... after so many in all. */
     struct loop_defer *send;
     struct loop_timer *coalesce;
-    int64_t sent_us;   /* The last batch ... */
-    size_t sent_bytes; /* ... and its length. */
+    int64_t sent_us;   /* The last batch. */
     bool synced;       /* The kernel was read completely, once. */
     bool resync;       /* The session has not begun its BEGIN ... END yet. */
     uint64_t overruns; /* Of the last report. */
@@ -147,15 +146,17 @@ static void note_progress(struct client *c)
     c->synced = true;
 }
 
-static void schedule_send(struct client *c)
+static void schedule_send(struct client *c, bool stream)
 {
-    const bool stream = c->sent_bytes >= STREAM_BYTES && !vm_state_hurries(c->state);
-    const int wait_ms = stream ? STREAM_MS : COALESCE_MS;
+    const int64_t now = loop_now_us();
+    const bool waits = stream && !vm_state_hurries(c->state) &&
+                       vm_state_pending(c->state) < STREAM_ROUTES;
+    const int64_t at = c->sent_us + (waits ? STREAM_MS : COALESCE_MS) * 1000;
 
-    if (loop_now_us() - c->sent_us >= wait_ms * 1000) {
+    if (at <= now) {
         loop_defer_schedule(c->send);
-    } else if (!loop_timer_is_set(c->coalesce)) {
-        loop_timer_once(c->coalesce, wait_ms);
+    } else {
+        loop_timer_once(c->coalesce, (at - now + 999) / 1000);
     }
 }
 
@@ -179,7 +180,8 @@ static void watch(void *c_)
 
     const bool drained = nl_watch_run(c->watch, now);
     const bool dumping = nl_watch_is_dumping(c->watch);
-    const bool pause = is_stream(c, now) && drained && !dumping;
+    const bool stream = is_stream(c, now);
+    const bool pause = stream && drained && !dumping;
     if (pause) {
         loop_timer_once(c->pause, READ_MS);
     }
@@ -188,7 +190,7 @@ static void watch(void *c_)
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
     probe(c);
-    schedule_send(c);
+    schedule_send(c, stream);
 }
 
 static void coalesced(void *c_)
@@ -229,7 +231,6 @@ static bool put_batches(struct client *c)
         }
         int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
         c->sent_us = loop_now_us();
-        c->sent_bytes = c->records.len;
         if (error) {
             /* What is in the batch is marked as told: say everything again. */
             log_warn("a batch was not taken: %s", strerror(error));

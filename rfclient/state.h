@@ -43,8 +43,8 @@ void vm_state_resync(struct vm_state *);
 /* Appends the next record to tell: ports first, then addresses, neighbours, routes.
  * False if there is none. */
 bool vm_state_put_next(struct vm_state *, int64_t now, struct buf *ret);
-bool vm_state_pending(const struct vm_state *);
-bool vm_state_hurries(const struct vm_state *); /* Something urgent is to be told. */
+size_t vm_state_pending(const struct vm_state *); /* About so many records. */
+bool vm_state_hurries(const struct vm_state *);   /* Something urgent is to be told. */
 /* When there will be one that waits now (withdrawals.h). */
 int64_t vm_state_due(const struct vm_state *);
 

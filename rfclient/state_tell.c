@@ -149,9 +149,9 @@ bool vm_state_put_next(struct vm_state *s, int64_t now, struct buf *b)
     return s->sync == SYNC_RUNNING && vm_state_put_next(s, now, b);
 }
 
-bool vm_state_pending(const struct vm_state *s)
+size_t vm_state_pending(const struct vm_state *s)
 {
-    return s->sync != SYNC_NONE || marks_pending(s->marks) ||
+    return (s->sync != SYNC_NONE) + marks_pending(s->marks) +
            route_table_pending(s->routes);
 }
 

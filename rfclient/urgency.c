@@ -2,14 +2,12 @@
 
 bool urgency_take(struct urgency *u, uint8_t protocol, int64_t now)
 {
-    const int64_t refill = (now - u->protocols[protocol].at) * URGENCY_PER_MS;
-    uint16_t *spent = &u->protocols[protocol].spent;
+    struct urgency_protocol *p = &u->protocols[protocol];
+    const int64_t refill = (now - p->at) * URGENCY_PER_MS;
 
-    *spent = refill < *spent ? (uint16_t)(*spent - refill) : 0;
-    u->protocols[protocol].at = now;
-    if (*spent == URGENCY_BURST) {
-        return false;
-    }
-    ++*spent;
-    return true;
+    p->spent = refill < p->spent ? (uint16_t)(p->spent - refill) : 0;
+    p->at = now;
+    p->stream = p->spent > (p->stream ? URGENCY_BURST / 2 : URGENCY_BURST - 1);
+    p->spent += p->spent < URGENCY_BURST;
+    return !p->stream;
 }

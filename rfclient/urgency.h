@@ -5,7 +5,11 @@
  * protocol (rtm_protocol), so that one route that OSPF changes does not wait for the
  * hundred thousand that BGP brings just then, and the changes of a protocol that
  * brings few never wait for each other.  No protocol is better than another: whoever
- * brings many has most of them wait. */
+ * brings many has them wait.
+ *
+ * A bucket that was emptied is that of a stream, none of whose changes are urgent until
+ * half of the bucket is there again: each urgent change has a price of its own in all
+ * daemons and in the switch, and one out of forty in a stream helps nobody. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,11 +19,14 @@ enum {
     URGENCY_PER_MS = 1,  /* ... and afterwards. */
 };
 
+struct urgency_protocol {
+    int64_t at; /* ms, monotonic, when ... */
+    uint16_t spent;
+    bool stream;
+};
+
 struct urgency {
-    struct {
-        int64_t at; /* ms, monotonic, when ... */
-        uint16_t spent;
-    } protocols[256];
+    struct urgency_protocol protocols[256];
 };
 
 /* Whether one more change of the protocol is urgent; `now` never goes back.  All zero

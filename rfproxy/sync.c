@@ -5,8 +5,9 @@
  * entries go out behind what is in flight, and a hello must not wait for 20 ms of
  * flow-mods: hence the small window, which costs a download some percent.  Urgent
  * entries do not wait until there is room in it.  A barrier follows each SYNC_BATCH
- * operations and the urgent ones, and is sent whenever there is nothing more to send
- * now: it is the confirmation, the window, and on long downloads the sign of life. */
+ * operations and the urgent ones, and is sent when there is nothing more to send now
+ * and no other is under way, whose reply has us look again (in the manner of RFC 896):
+ * it is the confirmation, the window, and on long downloads the sign of life. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ static void pump(void *dp_)
             send_barrier(dp);
         }
     }
-    if (recon_needs_barrier(dp->recon)) {
+    if (recon_needs_barrier(dp->recon) && !recon_awaits_barrier(dp->recon)) {
         send_barrier(dp);
     }
     loop_timer_at(sync->retry, recon_next_retry(dp->recon));

@@ -301,6 +301,11 @@ bool recon_needs_barrier(const struct recon *r)
     return r->n_unfenced;
 }
 
+bool recon_awaits_barrier(const struct recon *r)
+{
+    return r->n_barriers;
+}
+
 size_t recon_in_flight(const struct recon *r)
 {
     return r->n_flights;

@@ -139,8 +139,9 @@ void recon_barrier_sent(struct recon *, uint32_t xid);
 /* Its reply came: all before it is confirmed.  False: no such barrier is outstanding.
  */
 bool recon_barrier_done(struct recon *, uint32_t xid);
-bool recon_needs_barrier(const struct recon *); /* Operations since the last one. */
-size_t recon_in_flight(const struct recon *);   /* Operations not yet confirmed. */
+bool recon_needs_barrier(const struct recon *);  /* Operations since the last one. */
+bool recon_awaits_barrier(const struct recon *); /* The reply to one. */
+size_t recon_in_flight(const struct recon *);    /* Operations not yet confirmed. */
 
 /* The switch refused an operation in flight.  The two hints prove that what is believed
  * installed is wrong: the group or meter is then tried with RECON_MODIFY or RECON_ADD,
