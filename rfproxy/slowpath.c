@@ -1,21 +1,18 @@
 /* The slow path: what a switch punts goes to the VM through rfvs, and what a VM sends
  * out of an edge port comes back and leaves there.
  *
- * Frames of one turn of the loop travel in one message.  Nothing waits for rfvs: while
- * it is not there, or does not keep up, frames are dropped and counted, as a router
- * does whose processor is busy. */
+ * Nothing waits for rfvs: while it is not there, or does not keep up, frames are
+ * dropped and counted, as a router does whose processor is busy. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "datapath.h"
 #include "of/put.h"
-#include "wire/relay.h"
+#include "relay/relay.h"
 
 #define LOG_MODULE "slowpath"
 #include "base/log.h"
-
-#define QUEUE_MESSAGES 64 /* Of up to RELAY_MSG_MAX octets, towards rfvs. */
 
 struct map_entry {
     struct dp_key dp;
@@ -26,12 +23,9 @@ struct map_entry {
 
 struct slowpath {
     struct proxy *proxy;
-    struct zsock *sock; /* NULL: no slow path. */
-    struct loop_defer *flush;
-    bool connected;
-    struct buf out;
+    struct relay_client *relay; /* NULL: no slow path. */
     uint64_t dropped;
-    struct log_limit limit;
+    struct log_limit limit, gone;
     struct map_entry *map;
 };
 
@@ -102,34 +96,18 @@ static void drop(struct slowpath *sp, const char *why)
                      why, (unsigned long long)sp->dropped);
 }
 
-static void flush(void *sp_)
-{
-    struct slowpath *sp = sp_;
-    const struct zframe frame = {.data = sp->out.data, .n = sp->out.len};
-
-    if (sp->out.len && zsock_send(sp->sock, &frame, 1)) {
-        drop(sp, "rfvs does not take them fast enough");
-    }
-    buf_clear(&sp->out);
-}
-
 static void relay_to_vs(struct slowpath *sp, const struct map_entry *e,
                         struct cursor frame)
 {
     const struct relay_frame f = {
         .id = e->vs.vs_id, .port = e->vs.vs_port, .data = frame.p, .n = frame.n};
 
-    if (!sp->connected) {
+    if (!relay_client_is_connected(sp->relay)) {
         drop(sp, "rfvs is not there");
-        return;
+    } else if (f.n >= RELAY_FRAME_MIN && f.n <= RELAY_FRAME_MAX &&
+               !relay_client_put(sp->relay, &f)) {
+        drop(sp, "rfvs does not take them fast enough");
     }
-    if (!relay_put(&sp->out, &f)) {
-        flush(sp);
-        if (!relay_put(&sp->out, &f)) {
-            return; /* Not a frame. */
-        }
-    }
-    loop_defer_schedule(sp->flush);
 }
 
 void slowpath_punt(struct datapath *dp, const struct of_packet_in *pi,
@@ -138,7 +116,7 @@ void slowpath_punt(struct datapath *dp, const struct of_packet_in *pi,
     struct slowpath *sp = dp->proxy->slowpath;
 
     dp->counters.punts++;
-    if (!of_match_has(&pi->match, OF_F_IN_PORT) || !sp->sock ||
+    if (!of_match_has(&pi->match, OF_F_IN_PORT) || !sp->relay ||
         pi->data.n < pi->total_len) {
         return;
     }
@@ -175,8 +153,9 @@ static bool may_leave(struct datapath *dp, uint32_t no)
            (plane->class == PORT_EDGE && port->class != PORT_INTERNAL);
 }
 
-static void relay_to_dp(struct slowpath *sp, const struct relay_frame *frame)
+static void on_frame(void *sp_, const struct relay_frame *frame)
 {
+    struct slowpath *sp = sp_;
     struct datapath *dp = datapath_find(sp->proxy, frame->id);
     struct of_actions actions;
 
@@ -205,65 +184,34 @@ static void relay_to_dp(struct slowpath *sp, const struct relay_frame *frame)
     datapath_kick(dp);
 }
 
-static void on_message(void *sp_, const struct zframe *frames, size_t n)
-{
-    struct slowpath *sp = sp_;
-    struct cursor c = cursor_of(frames[n - 1].data, frames[n - 1].n);
-    struct relay_frame frame;
-
-    while (c.n) {
-        if (!relay_get(&c, &frame)) {
-            log_warn_limited(&sp->limit, "malformed message from rfvs");
-            return;
-        }
-        relay_to_dp(sp, &frame);
-    }
-}
-
-/* rfvs does not know who we are before we say something: an empty message. */
 static void on_connected(void *sp_)
 {
-    struct slowpath *sp = sp_;
-    const struct zframe hello = {.data = "", .n = 0};
-
-    sp->connected = true;
+    const struct slowpath *sp = sp_;
     log_info("rfvs is there, %s", sp->proxy->config.relay);
-    zsock_send(sp->sock, &hello, 1);
 }
 
-static void on_disconnected(void *sp_)
+static void on_disconnected(void *sp_, const char *reason)
 {
     struct slowpath *sp = sp_;
-
-    if (sp->connected) {
-        log_warn("rfvs is gone, %s", sp->proxy->config.relay);
-    }
-    sp->connected = false;
+    log_warn_limited(&sp->gone, "rfvs is gone, %s: %s", sp->proxy->config.relay,
+                     reason);
 }
 
 struct slowpath *slowpath_create(struct proxy *proxy)
 {
-    static const struct zsock_ops ops = {.message = on_message,
-                                         .connected = on_connected,
-                                         .disconnected = on_disconnected};
-    const struct zsock_config config = {
-        .max_msg = RELAY_MSG_MAX, .hwm = QUEUE_MESSAGES, .monitor = true};
+    static const struct relay_ops ops = {
+        .frame = on_frame, .connected = on_connected, .disconnected = on_disconnected};
     struct slowpath *sp = xcalloc(1, sizeof *sp);
-    int error = 0;
 
     sp->proxy = proxy;
-    sp->flush = loop_defer_create(proxy->loop, flush, sp);
     if (!proxy->config.relay) {
         log_warn("no relay: packets for the VMs themselves are dropped");
         return sp;
     }
-    sp->sock =
-        zsock_create(proxy->loop, proxy->zctx, ZSOCK_DEALER, &config, &ops, sp, &error);
-    if (sp->sock) {
-        error = zsock_connect(sp->sock, proxy->config.relay);
-    }
+    const int error =
+        relay_client_create(proxy->loop, proxy->config.relay, &ops, sp, &sp->relay);
     if (error) {
-        log_err("relay %s: %s", proxy->config.relay, zsock_strerror(error));
+        log_err("relay %s: %s", proxy->config.relay, relay_strerror(error));
         slowpath_destroy(sp);
         return NULL;
     }
@@ -275,11 +223,7 @@ void slowpath_destroy(struct slowpath *sp)
     if (sp) {
         slowpath_begin(sp);
         slowpath_end(sp);
-        loop_defer_destroy(sp->flush);
-        if (sp->sock) {
-            zsock_destroy(sp->sock);
-        }
-        buf_uninit(&sp->out);
+        relay_client_destroy(sp->relay);
         free(sp);
     }
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -40,6 +41,7 @@ struct stream_listener {
     void (*accept)(void *aux, struct stream *);
     void *aux;
     char path[sizeof(((struct endpoint *)0)->path)]; /* UNIX socket, or "". */
+    struct stat file;                                /* Of that path: ours. */
     char name[STREAM_NAME_LEN];
 };
 
@@ -150,6 +152,9 @@ static void opened(struct stream *s)
     s->state = OPEN;
     update_events(s);
     stream_kick(s);
+    if (s->ops->opened) {
+        s->ops->opened(s->aux); /* Last, because it may destroy the stream. */
+    }
 }
 
 static void shake_hands(struct stream *s)
@@ -236,7 +241,8 @@ static struct stream *stream_create(struct loop *loop, int fd, struct tls_conn *
     return s;
 }
 
-/* OpenFlow is small requests and answers: nothing may wait for Nagle's timer. */
+/* OpenFlow is small requests and answers, the slow path single frames: nothing may wait
+ * for Nagle's timer. */
 static void set_nodelay(int fd)
 {
     int on = 1;
@@ -313,6 +319,18 @@ void stream_pause(struct stream *s, bool paused)
 {
     s->paused = paused;
     update_events(s);
+}
+
+void stream_set_timeout(struct stream *s, int ms)
+{
+    const int on = 1, third_s = MAX(ms / 3000, 1);
+
+    /* One for while nothing is sent, one for while something is.  Both fail on a UNIX
+     * socket, which needs neither. */
+    setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &third_s, sizeof third_s);
+    setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPINTVL, &third_s, sizeof third_s);
+    setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 const char *stream_name(const struct stream *s)
@@ -418,6 +436,9 @@ int stream_listen(struct loop *loop, const char *endpoint, struct tls *tls,
     l->accept = accept;
     l->aux = aux;
     str_copy(l->path, e.path, sizeof l->path);
+    if (l->path[0]) {
+        stat(l->path, &l->file);
+    }
     getsockname(fd, (struct sockaddr *)&sa, &sa_len);
     const size_t n = (size_t)snprintf(l->name, sizeof l->name, tls ? "ssl:" : "");
     endpoint_format(&sa, e.path, l->name + n, sizeof l->name - n);
@@ -427,15 +448,24 @@ int stream_listen(struct loop *loop, const char *endpoint, struct tls *tls,
     return 0;
 }
 
+/* A successor that listens there already has replaced it. */
+static void remove_file(const struct stream_listener *l)
+{
+    struct stat now;
+
+    if (l->path[0] && !stat(l->path, &now) && now.st_dev == l->file.st_dev &&
+        now.st_ino == l->file.st_ino) {
+        unlink(l->path);
+    }
+}
+
 void stream_listener_destroy(struct stream_listener *l)
 {
     if (l) {
+        remove_file(l);
         loop_fd_destroy(l->watch);
         loop_timer_destroy(l->retry);
         close(l->fd);
-        if (l->path[0]) {
-            unlink(l->path);
-        }
         free(l);
     }
 }

@@ -1,11 +1,8 @@
 #include "wire/relay.h"
 
-#define RELAY_HEADER_LEN (8 + 4 + 2)
-
 bool relay_put(struct buf *b, const struct relay_frame *f)
 {
-    if (f->n < RELAY_FRAME_MIN || f->n > RELAY_FRAME_MAX ||
-        b->len + RELAY_HEADER_LEN + f->n > RELAY_MSG_MAX) {
+    if (f->n < RELAY_FRAME_MIN || f->n > RELAY_FRAME_MAX) {
         return false;
     }
     buf_put_u64(b, f->id);
@@ -15,19 +12,24 @@ bool relay_put(struct buf *b, const struct relay_frame *f)
     return true;
 }
 
-bool relay_get(struct cursor *c, struct relay_frame *ret)
+enum relay_got relay_get(struct cursor *c, struct relay_frame *ret)
 {
     struct cursor left = *c;
     struct relay_frame f;
     uint16_t n;
 
     if (!cursor_u64(&left, &f.id) || !cursor_u32(&left, &f.port) ||
-        !cursor_u16(&left, &n) || n < RELAY_FRAME_MIN || n > RELAY_FRAME_MAX ||
-        !cursor_bytes(&left, n, &f.data)) {
-        return false;
+        !cursor_u16(&left, &n)) {
+        return RELAY_PARTIAL;
+    }
+    if (n < RELAY_FRAME_MIN || n > RELAY_FRAME_MAX) {
+        return RELAY_MALFORMED;
+    }
+    if (!cursor_bytes(&left, n, &f.data)) {
+        return RELAY_PARTIAL;
     }
     f.n = n;
     *ret = f;
     *c = left;
-    return true;
+    return RELAY_FRAME;
 }

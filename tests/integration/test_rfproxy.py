@@ -430,7 +430,7 @@ def test_slow_path_serves_edge_ports_only(bed, switches):
     vs = 0x7266767300000001
     bed.start()
     bed.connect("a")
-    bed.peer.wait_line("^relay-hello")
+    bed.peer.wait_line("^relay-connected")
     bed.peer.wait_line("^DP_UP")
     settle(bed, A, *plane(A), "begin 0", f"map {A} 1 {vs} 11", f"map {A} 2 {vs} 12",
            "end 0")
@@ -457,7 +457,7 @@ def test_packets_with_ttl_1_and_to_own_addresses_reach_the_vm(bed):
     bed.start()
     bed.connect("a")
     bed.peer.wait_line("^DP_UP")
-    bed.peer.wait_line("^relay-hello")
+    bed.peer.wait_line("^relay-connected")
     settle(bed, A, *plane(A), f"map {A} 1 {vs} 11")
     mac = bytes.fromhex((MAC % 1).replace(":", "") + "020000000164" + "0800")
 

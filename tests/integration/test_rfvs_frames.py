@@ -1,5 +1,6 @@
 """rfvs with a real bridge and interfaces: mapping frames, and the relay to rfproxy."""
 
+import socket
 import statistics
 import time
 
@@ -174,6 +175,23 @@ def test_frames_that_have_nowhere_to_go_are_dropped_and_counted(bed):
     assert not any(line.startswith("relay 0x") for line in bed.peer.lines)
 
 
+@pytest.mark.parametrize("octets", [
+    b"\xff" * 8 + b"\0\0\0\1\0\5hello",  # Shorter than a frame.
+    b"\xff\0\0\0\0\0\0\1\x7f\3\0NULL".ljust(64, b"\0"),  # As ZeroMQ begins.
+    b"\0" * 8 + b"\0\0\0\1\x40\1",  # Longer than 16384.
+])
+def test_who_sends_no_records_to_the_relay_is_sent_away(bed, octets):
+    bed.up(f"relay {VS} 3 5 1")
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(5)
+        stranger.connect(bed.peer.relay.removeprefix("ipc://"))
+        stranger.sendall(octets)
+        assert stranger.recv(1) == b""
+    bed.wait_log("rfproxy is gone: malformed record")
+    bed.rfvs.interfaces[3].send(frame("to the host"))
+    bed.peer.wait_line("^relay 0x0000000000000005 1 .*" + frame("to the host").hex())
+
+
 def test_slow_path_takes_little_time(bed):
     bed.up(f"relay {VS} 3 5 1")
     three = bed.rfvs.interfaces[3]
@@ -184,7 +202,7 @@ def test_slow_path_takes_little_time(bed):
         three.send(frame(f"{number}"))
         assert three.received(2) == [frame(f"{number}")]
         times.append(time.perf_counter() - begun)
-    # Both ways: twice through Open vSwitch, rfvs and ZeroMQ, and the kernel.
+    # Both ways: twice through Open vSwitch, rfvs and the relay, and the kernel.
     p50 = statistics.median(times) * 1000
     print(f"container -> rfproxy -> container: p50 {p50:.3f} ms, "
           f"p99 {statistics.quantiles(times, n=100)[98] * 1000:.3f} ms")

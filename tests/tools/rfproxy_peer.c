@@ -4,7 +4,7 @@
  *     rfproxy_peer SERVER-ENDPOINT RELAY-ENDPOINT
  *
  * Standard output:  up NAME | down REASON | any message as "DP_UP dp_id=..." |
- *                   relay ID PORT HEX | relay-hello | sent (all was acknowledged)
+ *                   relay ID PORT HEX | relay-connected | sent (all was acknowledged)
  * Standard input:
  *     begin DP | end DP                     DP 0: of the relay map
  *     [-]port DP PORT CLASS MAC             CLASS as enum port_class
@@ -25,10 +25,8 @@
 #include "base/util.h"
 #include "ipc/client.h"
 #include "ipc/server.h"
+#include "relay/relay.h"
 #include "wire/record.h"
-#include "wire/relay.h"
-
-#define RELAY_ID_MAX 255
 
 /* Records of one id that wait for the window. */
 struct outbox {
@@ -41,9 +39,7 @@ struct tool {
     struct loop *loop;
     struct ipc_server *server;
     struct ipc_peer *proxy;
-    struct zsock *relay;
-    uint8_t relay_id[RELAY_ID_MAX];
-    size_t relay_id_len;
+    struct relay_server *relay;
     struct loop_fd *input;
     struct buf line;
     struct outbox *outboxes;
@@ -180,18 +176,12 @@ static void send_frame(struct tool *t, uint64_t id, uint32_t port, const char *h
 {
     uint8_t octets[2048];
     struct relay_frame frame = {.id = id, .port = port, .data = octets};
-    struct buf out = {0};
     unsigned octet;
 
     while (frame.n < sizeof octets && sscanf(hex + 2 * frame.n, "%2x", &octet) == 1) {
         octets[frame.n++] = (uint8_t)octet;
     }
-    if (relay_put(&out, &frame) && t->relay_id_len) {
-        const struct zframe frames[] = {{t->relay_id, t->relay_id_len},
-                                        {out.data, out.len}};
-        zsock_send(t->relay, frames, 2);
-    }
-    buf_uninit(&out);
+    relay_server_put(t->relay, &frame);
 }
 
 static bool run_command(struct tool *t, char **words)
@@ -299,25 +289,24 @@ static void on_window(void *t_, struct ipc_peer *peer)
     flush(t_);
 }
 
-static void on_relay(void *t_, const struct zframe *frames, size_t n)
+static void on_relay(void *t_, const struct relay_frame *f)
 {
-    struct tool *t = t_;
-    struct cursor c = cursor_of(frames[n - 1].data, frames[n - 1].n);
-    struct relay_frame f;
-
-    t->relay_id_len = MIN(frames[0].n, sizeof t->relay_id);
-    memcpy(t->relay_id, frames[0].data, t->relay_id_len);
-    if (!c.n) {
-        puts("relay-hello");
+    printf("relay 0x%016llx %u ", (unsigned long long)f->id, f->port);
+    for (size_t i = 0; i < f->n; i++) {
+        printf("%02x", f->data[i]);
     }
-    while (c.n && relay_get(&c, &f)) {
-        printf("relay 0x%016llx %u ", (unsigned long long)f.id, f.port);
-        for (size_t i = 0; i < f.n; i++) {
-            printf("%02x", f.data[i]);
-        }
-        putchar('\n');
-    }
+    putchar('\n');
     fflush(stdout);
+}
+
+static void on_relay_connected(void *t_)
+{
+    puts("relay-connected");
+    fflush(stdout);
+}
+
+static void on_relay_disconnected(void *t_, const char *reason)
+{
 }
 
 static int run(struct tool *t, struct zctx *zctx, char **argv)
@@ -326,15 +315,15 @@ static int run(struct tool *t, struct zctx *zctx, char **argv)
                                               .peer_down = on_peer_down,
                                               .message = on_message,
                                               .window_open = on_window};
-    static const struct zsock_ops relay_ops = {.message = on_relay};
+    static const struct relay_ops relay_ops = {.frame = on_relay,
+                                               .connected = on_relay_connected,
+                                               .disconnected = on_relay_disconnected};
     const struct ipc_server_config config = {.epoch = ipc_random_epoch(),
                                              .hold_ms = 120000};
-    int error = 0;
 
     t->server = ipc_server_create(t->loop, zctx, &config, &ops, t);
-    t->relay = zsock_create(t->loop, zctx, ZSOCK_ROUTER, NULL, &relay_ops, t, &error);
-    if (ipc_server_bind(t->server, argv[1]) || !t->relay ||
-        zsock_bind(t->relay, argv[2])) {
+    if (ipc_server_bind(t->server, argv[1]) ||
+        relay_server_create(t->loop, argv[2], &relay_ops, t, &t->relay)) {
         fprintf(stderr, "cannot listen at %s or %s\n", argv[1], argv[2]);
         return EXIT_FAILURE;
     }
@@ -360,7 +349,7 @@ int main(int argc, char **argv)
     loop_timer_destroy(t.sent);
     loop_fd_destroy(t.input);
     ipc_server_destroy(t.server);
-    zsock_destroy(t.relay);
+    relay_server_destroy(t.relay);
     buf_uninit(&t.line);
     loop_destroy(t.loop);
     zctx_destroy(zctx);

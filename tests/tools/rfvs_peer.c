@@ -27,9 +27,9 @@
 #include "base/util.h"
 #include "ipc/client.h"
 #include "ipc/server.h"
+#include "relay/relay.h"
 #include "wire/mapping_frame.h"
 #include "wire/record.h"
-#include "wire/relay.h"
 
 #define MAX_WORDS 8
 
@@ -37,7 +37,7 @@ struct tool {
     struct loop *loop;
     struct ipc_server *server;
     struct ipc_peer *rfvs;
-    struct zsock *relay;
+    struct relay_client *relay;
     struct loop_fd *input;
     struct buf line;
     struct buf records; /* Not sent yet. */
@@ -90,43 +90,28 @@ static void put(struct tool *t, uint64_t id, const struct record *r)
 
 /* Frames. */
 
-static void relay_send(struct tool *t, const struct buf *b)
-{
-    zsock_send(t->relay, &(struct zframe){b->data, b->len}, 1);
-}
-
 static void send_frame(struct tool *t, uint64_t id, uint32_t port, const char *hex)
 {
     uint8_t octets[2048];
     struct relay_frame f = {.id = id, .port = port, .data = octets};
-    struct buf out = {0};
     unsigned octet;
 
     while (f.n < sizeof octets && sscanf(hex + 2 * f.n, "%2x", &octet) == 1) {
         octets[f.n++] = (uint8_t)octet;
     }
-    if (relay_put(&out, &f)) {
-        relay_send(t, &out);
-    }
-    buf_uninit(&out);
+    relay_client_put(t->relay, &f);
 }
 
 static void send_frames(struct tool *t, uint64_t id, uint32_t port, unsigned count)
 {
     uint8_t octets[64] = {0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5};
     struct relay_frame f = {.id = id, .port = port, .data = octets, .n = sizeof octets};
-    struct buf out = {0};
 
     for (unsigned i = 0; i < count; i++) {
         octets[14] = (uint8_t)(i >> 8);
         octets[15] = (uint8_t)i;
-        relay_put(&out, &f);
-        if (i % 10 == 9 || i + 1 == count) {
-            relay_send(t, &out);
-            buf_clear(&out);
-        }
+        relay_client_put(t->relay, &f);
     }
-    buf_uninit(&out);
 }
 
 static void show_hex(const char *what, const uint8_t *data, size_t n)
@@ -280,17 +265,16 @@ static void on_window(void *t_, struct ipc_peer *peer)
     flush(t_);
 }
 
-static void on_relay_frame(struct tool *t, const struct relay_frame *f)
+static void on_relay(void *t_, const struct relay_frame *f)
 {
+    struct tool *t = t_;
+
     t->counted++;
     if (t->echo.id) {
         struct relay_frame back = *f;
-        struct buf out = {0};
         back.id = t->echo.id;
         back.port = t->echo.port;
-        relay_put(&out, &back);
-        relay_send(t, &out);
-        buf_uninit(&out);
+        relay_client_put(t->relay, &back);
     }
     if (!t->counting) {
         printf("relay 0x%016llx %u ", (unsigned long long)f->id, f->port);
@@ -298,22 +282,14 @@ static void on_relay_frame(struct tool *t, const struct relay_frame *f)
     }
 }
 
-static void on_relay(void *t_, const struct zframe *frames, size_t n)
-{
-    struct cursor c = cursor_of(frames[n - 1].data, frames[n - 1].n);
-    struct relay_frame f;
-
-    while (c.n && relay_get(&c, &f)) {
-        on_relay_frame(t_, &f);
-    }
-}
-
 static void on_relay_connected(void *t_)
 {
-    struct tool *t = t_;
-
-    relay_send(t, &(struct buf){0});
     say("relay-connected");
+}
+
+static void on_relay_disconnected(void *t_, const char *reason)
+{
+    say("relay-disconnected");
 }
 
 static bool start(struct tool *t, struct zctx *zctx, char **argv)
@@ -322,18 +298,15 @@ static bool start(struct tool *t, struct zctx *zctx, char **argv)
                                               .peer_down = on_peer_down,
                                               .message = on_message,
                                               .window_open = on_window};
-    static const struct zsock_ops relay_ops = {.message = on_relay,
-                                               .connected = on_relay_connected};
-    const struct zsock_config relay_config = {.monitor = true, .hwm = 10000};
+    static const struct relay_ops relay_ops = {.frame = on_relay,
+                                               .connected = on_relay_connected,
+                                               .disconnected = on_relay_disconnected};
     const struct ipc_server_config config = {.epoch = ipc_random_epoch(),
                                              .hold_ms = 120000};
-    int error = 0;
 
     t->server = ipc_server_create(t->loop, zctx, &config, &ops, t);
-    t->relay =
-        zsock_create(t->loop, zctx, ZSOCK_DEALER, &relay_config, &relay_ops, t, &error);
-    if (ipc_server_bind(t->server, argv[1]) || !t->relay ||
-        zsock_connect(t->relay, argv[2])) {
+    if (ipc_server_bind(t->server, argv[1]) ||
+        relay_client_create(t->loop, argv[2], &relay_ops, t, &t->relay)) {
         fprintf(stderr, "cannot use %s or %s\n", argv[1], argv[2]);
         return false;
     }
@@ -361,7 +334,7 @@ int main(int argc, char **argv)
     loop_timer_destroy(t.sent);
     loop_fd_destroy(t.input);
     ipc_server_destroy(t.server);
-    zsock_destroy(t.relay);
+    relay_client_destroy(t.relay);
     buf_uninit(&t.line);
     buf_uninit(&t.records);
     loop_destroy(t.loop);

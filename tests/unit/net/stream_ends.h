@@ -17,7 +17,7 @@ struct end {
     struct stream *s;
     struct buf in, out;
     size_t out_done;
-    int closed;
+    int opened, closed;
     char reason[128];
     bool destroy_on_read, destroy_on_close, destroy_on_written;
 };
@@ -72,7 +72,16 @@ static void closed(void *aux, const char *reason)
     }
 }
 
-static const struct stream_ops ops = {readable, output, written, closed};
+static void opened(void *aux)
+{
+    struct end *e = aux;
+
+    ck_assert(stream_is_open(e->s));
+    ck_assert_uint_eq(e->in.len + e->out_done, 0);
+    e->opened++;
+}
+
+static const struct stream_ops ops = {readable, output, written, closed, opened};
 
 static void on_accept(void *aux, struct stream *s)
 {
@@ -172,6 +181,7 @@ static void check_output_queued_before_the_connection_is_sent_after_it(void)
     buf_put(&client.out, "hello", 5);
     ck_assert(loop_run_until(loop, has_input, &server, WAIT_MS));
     ck_assert_uint_eq(server.in.len, 5);
+    ck_assert_int_eq(client.opened, 1);
     finish(l);
 }
 

@@ -31,6 +31,7 @@ START_TEST(a_refused_connection_is_closed_with_the_reason)
     connect_to(endpoint);
     ck_assert(loop_run_until(loop, is_closed, &client, WAIT_MS));
     ck_assert_str_eq(client.reason, "Connection refused");
+    ck_assert_int_eq(client.opened, 0);
     finish(NULL);
 }
 END_TEST
@@ -62,6 +63,24 @@ START_TEST(unix_sockets_work_and_replace_an_old_file)
     ck_assert(loop_run_until(loop, has_input, &server, WAIT_MS));
     ck_assert_str_eq(stream_name(server.s), endpoint);
     finish(l);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+START_TEST(a_unix_socket_that_has_a_successor_leaves_its_file_to_it)
+{
+    char dir[] = "/tmp/rf-stream-test.XXXXXX", listen[64], endpoint[64];
+    struct stream_listener *second = NULL;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(listen, sizeof listen, "punix:%s/s", dir);
+    snprintf(endpoint, sizeof endpoint, "unix:%s/s", dir);
+    struct stream_listener *first = start(listen);
+    ck_assert_int_eq(stream_listen(loop, listen, NULL, on_accept, NULL, &second), 0);
+    stream_listener_destroy(first);
+    connect_to(endpoint);
+    ck_assert(loop_run_until(loop, is_open, NULL, WAIT_MS));
+    finish(second);
     ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
@@ -138,5 +157,6 @@ UNIT_MAIN("net/stream", megabytes_pass_both_ways_at_once,
           a_stream_may_be_destroyed_in_its_callbacks,
           a_paused_stream_pushes_back_on_its_peer,
           unix_sockets_work_and_replace_an_old_file,
+          a_unix_socket_that_has_a_successor_leaves_its_file_to_it,
           peers_are_named_by_address_and_port, malformed_endpoints_are_refused,
           a_port_in_use_is_an_error)

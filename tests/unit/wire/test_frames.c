@@ -208,29 +208,27 @@ START_TEST(replay_guard_takes_each_counter_once_and_only_upwards)
 }
 END_TEST
 
-START_TEST(relayed_frames_are_packed_until_the_message_is_full)
+START_TEST(relayed_frames_follow_each_other)
 {
     struct buf b = {0};
     uint8_t data[1500];
-    unsigned n = 0;
 
     memset(data, 0xab, sizeof data);
-    struct relay_frame f = {0x7266767300000001, 4, data, sizeof data};
-    while (relay_put(&b, &f)) {
-        n++;
+    struct relay_frame f = {.id = 0x7266767300000001, .port = 4, .data = data};
+    for (f.n = RELAY_FRAME_MIN; f.n <= sizeof data; f.n++) {
+        ck_assert(relay_put(&b, &f));
     }
-    ck_assert_uint_gt(n, 80);
-    ck_assert_uint_le(b.len, RELAY_MSG_MAX);
     struct cursor c = cursor_of(b.data, b.len);
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t n = RELAY_FRAME_MIN; n <= sizeof data; n++) {
         struct relay_frame got;
-        ck_assert(relay_get(&c, &got));
+        ck_assert_int_eq(relay_get(&c, &got), RELAY_FRAME);
         ck_assert_uint_eq(got.id, f.id);
         ck_assert_uint_eq(got.port, 4);
-        ck_assert_uint_eq(got.n, sizeof data);
+        ck_assert_uint_eq(got.n, n);
         ck_assert(!memcmp(got.data, data, got.n));
     }
     ck_assert_uint_eq(c.n, 0);
+    ck_assert_int_eq(relay_get(&c, &f), RELAY_PARTIAL);
     buf_uninit(&b);
 }
 END_TEST
@@ -244,16 +242,33 @@ START_TEST(relayed_frames_of_wrong_length_are_refused)
     ck_assert(!relay_put(&b, &f));
     f.n = RELAY_FRAME_MAX + 1;
     ck_assert(!relay_put(&b, &f));
+    ck_assert_uint_eq(b.len, 0);
     f.n = 60;
+    ck_assert(relay_put(&b, &f));
+    for (unsigned n = 0; n <= UINT16_MAX; n++) {
+        struct cursor c = cursor_of(b.data, b.len);
+        buf_set_u16(&b, RELAY_HEADER_LEN - 2, (uint16_t)n);
+        ck_assert_int_eq(relay_get(&c, &f), n < RELAY_FRAME_MIN || n > RELAY_FRAME_MAX
+                                                ? RELAY_MALFORMED
+                                            : n <= 60 ? RELAY_FRAME
+                                                      : RELAY_PARTIAL);
+    }
+    buf_uninit(&b);
+}
+END_TEST
+
+START_TEST(a_relayed_frame_that_is_not_all_there_stays)
+{
+    struct buf b = {0};
+    static const uint8_t data[60];
+    struct relay_frame f = {1, 1, data, sizeof data};
+
     ck_assert(relay_put(&b, &f));
     for (size_t n = 0; n < b.len; n++) {
         struct cursor c = cursor_of(b.data, n);
-        ck_assert(!relay_get(&c, &f));
+        ck_assert_int_eq(relay_get(&c, &f), RELAY_PARTIAL);
         ck_assert_uint_eq(c.n, n);
     }
-    b.data[13] = 5; /* A length of 5. */
-    struct cursor c = cursor_of(b.data, b.len);
-    ck_assert(!relay_get(&c, &f));
     buf_uninit(&b);
 }
 END_TEST
@@ -267,5 +282,5 @@ UNIT_MAIN("wire/frames", lldp_frame_is_genuine_only_with_its_key_and_in_its_time
           mapping_frame_is_genuine_only_with_its_key_and_in_its_time,
           truncated_or_padded_mapping_frames_are_malformed, an_empty_key_still_signs,
           replay_guard_takes_each_counter_once_and_only_upwards,
-          relayed_frames_are_packed_until_the_message_is_full,
-          relayed_frames_of_wrong_length_are_refused)
+          relayed_frames_follow_each_other, relayed_frames_of_wrong_length_are_refused,
+          a_relayed_frame_that_is_not_all_there_stays)

@@ -38,6 +38,9 @@ struct stream_ops {
      * stream_destroy(); nothing else is called afterwards.  The user still has to
      * destroy the stream, and may do so here. */
     void (*closed)(void *aux, const char *reason);
+    /* May be NULL.  What stream_connect() began is open: called once, before anything
+     * is written or read.  May destroy the stream. */
+    void (*opened)(void *aux);
 };
 
 /* Starts to connect.  0 or an errno for a bad endpoint (EINVAL), TLS without `tls`
@@ -53,6 +56,11 @@ void stream_set_ops(struct stream *, const struct stream_ops *, void *aux);
 void stream_kick(struct stream *);
 /* Stops or resumes reading: back-pressure on the peer. */
 void stream_pause(struct stream *, bool paused);
+/* TCP: the stream is over when for `ms` (1000...) the machine of the peer has answered
+ * nothing, or the peer has read nothing of what waits for it.  Without, it takes TCP a
+ * quarter of an hour to give up a machine that is off, or for ever if there is nothing
+ * to send.  The kernel itself tells of the end of a UNIX socket's peer. */
+void stream_set_timeout(struct stream *, int ms);
 /* "127.0.0.1:43210", "unix:PATH", "ssl:127.0.0.1:43210". */
 const char *stream_name(const struct stream *);
 /* Connected, and with TLS, both sides have accepted each other. */
@@ -73,6 +81,7 @@ struct stream_listener;
 int stream_listen(struct loop *, const char *endpoint, struct tls *,
                   void (*accept)(void *aux, struct stream *), void *aux,
                   struct stream_listener **ret);
+/* Removes the file of a UNIX socket, unless another listener has replaced it. */
 void stream_listener_destroy(struct stream_listener *);
 /* "127.0.0.1:6653", "ssl:127.0.0.1:6653", with the port that the system chose for port
  * 0. */

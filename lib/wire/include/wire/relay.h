@@ -1,10 +1,11 @@
 #ifndef WIRE_RELAY_H
 #define WIRE_RELAY_H 1
 
-/* Slow-path frames between rfproxy and rfvs: one ZeroMQ message holds any number of
+/* Slow-path frames between rfproxy and rfvs: a stream of records
  *     u64 dp_id or vs_id of the *destination*, u32 port, u16 length, the frame
- * The sender knows the peer port from its REC_RELAY records; the receiver only sends
- * the frame out. */
+ * each of which tells where it ends, so that there is nothing around them.  The sender
+ * knows the peer port from its REC_RELAY records; the receiver only sends the frame
+ * out. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,9 +14,9 @@
 #include "base/buf.h"
 #include "base/cursor.h"
 
-#define RELAY_FRAME_MIN 14        /* An Ethernet header. */
-#define RELAY_FRAME_MAX 16384     /* A longer one is not relayed. */
-#define RELAY_MSG_MAX (128 << 10) /* Bytes of a message. */
+#define RELAY_HEADER_LEN (8 + 4 + 2)
+#define RELAY_FRAME_MIN 14    /* An Ethernet header. */
+#define RELAY_FRAME_MAX 16384 /* A longer one is not relayed. */
 
 struct relay_frame {
     uint64_t id; /* dp_id or vs_id. */
@@ -24,10 +25,18 @@ struct relay_frame {
     size_t n;
 };
 
-/* Appends a frame; false if its length is out of range or the message is full. */
+/* Appends a frame, with RELAY_HEADER_LEN bytes before it; false if its length is out of
+ * range. */
 bool relay_put(struct buf *, const struct relay_frame *);
 
-/* Takes the next frame off `c`; false if what is left is malformed. */
-bool relay_get(struct cursor *c, struct relay_frame *ret);
+enum relay_got {
+    RELAY_FRAME,
+    RELAY_PARTIAL,   /* Nothing wrong so far, but some of the next record is missing. */
+    RELAY_MALFORMED, /* Its length is out of range: nothing can be found after it. */
+};
+
+/* Takes the next frame off `c`.  For all else than RELAY_FRAME both stay as they are.
+ */
+enum relay_got relay_get(struct cursor *c, struct relay_frame *ret);
 
 #endif
