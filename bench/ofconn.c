@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -89,6 +88,24 @@ static void read_some(struct ofconn *c)
     }
 }
 
+struct pollfd ofconn_pollfd(struct ofconn *c)
+{
+    of_session_tick(c->session, now_ms());
+    const bool writing = of_session_pending(c->session).n;
+
+    return (struct pollfd){c->fd, (short)(POLLIN | (writing ? POLLOUT : 0)), 0};
+}
+
+void ofconn_ready(struct ofconn *c, const struct pollfd *p)
+{
+    if (p->revents & POLLIN) {
+        read_some(c);
+    }
+    if (of_session_pending(c->session).n) {
+        write_some(c);
+    }
+}
+
 void ofconn_run(struct ofconn *c, ofconn_fn *done, void *aux, int timeout_ms)
 {
     int64_t deadline = now_ms() + timeout_ms;
@@ -103,16 +120,9 @@ void ofconn_run(struct ofconn *c, ofconn_fn *done, void *aux, int timeout_ms)
                 return;
             }
         }
-        of_session_tick(c->session, now_ms());
-        bool writing = of_session_pending(c->session).n;
-        struct pollfd p = {c->fd, (short)(POLLIN | (writing ? POLLOUT : 0)), 0};
+        struct pollfd p = ofconn_pollfd(c);
         poll(&p, 1, 500);
-        if (p.revents & POLLIN) {
-            read_some(c);
-        }
-        if (p.revents & POLLOUT) {
-            write_some(c);
-        }
+        ofconn_ready(c, &p);
         if (now_ms() > deadline) {
             bench_fail("the switch did not answer within %d ms", timeout_ms);
         }

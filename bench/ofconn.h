@@ -5,6 +5,8 @@
  * controller, made of nothing but lib/of and a socket: the raw reference, and a second
  * eye on what the switch holds. */
 
+#include <poll.h>
+
 #include "of/multipart.h"
 #include "of/put.h"
 #include "of/session.h"
@@ -21,6 +23,12 @@ struct of_session *ofconn_session(struct ofconn *);
  * Ends the process when the connection goes down, or after timeout_ms. */
 typedef bool ofconn_fn(void *aux, const struct of_event *);
 void ofconn_run(struct ofconn *, ofconn_fn *done, void *aux, int timeout_ms);
+
+/* For who waits for several things: what to wait for, and what is to be done then,
+ * which includes writing what the session has to say.  Events are of_session_next()'s.
+ */
+struct pollfd ofconn_pollfd(struct ofconn *);
+void ofconn_ready(struct ofconn *, const struct pollfd *);
 
 /* A barrier, and its reply. */
 void ofconn_barrier(struct ofconn *);

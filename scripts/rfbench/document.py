@@ -56,7 +56,9 @@ ABOUT = {
                 "veth links. `after port-status`: from rfproxy's notice of the port. The "
                 "silent cut drops all frames of the link, and no port is down.",
     "punt": "ICMP echo of the gateway, and frames to and from the container, through both "
-            "switches, rfproxy and rfvs; hellos are echoes each 10 ms, both ways.",
+            "switches, rfproxy and rfvs; beside `bench-relay`, two processes between two "
+            "bridges that only hand on (the limit is that of a single route).  Hellos are "
+            "echoes each 10 ms, both ways.",
     "planes": "A ring of 8 with OSPF, closed and as pass-through (`plane = passthrough`): from "
               "started containers until all kernels have all routes; frames on all links but "
               "LLDP, and what switches and rfproxy send each other of the routers' own frames, "
