@@ -8,9 +8,9 @@
  * Open vSwitch does nothing else while it reads all entries back: for 20 ms with 10,000
  * of them, for seconds with a million.  On a new connection that is the fastest way,
  * and the only one that finds entries of ours with cookies that none should have.
- * Later, when there are many, they are asked for in portions (pipeline.h), each when
- * the one before has come: so changes of routes and frames of the slow path wait for
- * one portion at most.  Recon is told one audit.
+ * Later, when there are many, they are asked for in portions (pipeline.h), with rests
+ * of three times as long: so changes of routes and frames of the slow path wait for one
+ * portion at most, and most of them for none.  Recon is told one audit.
  *
  * Replies come in parts of up to 64 KB and are fed to recon as they come; nothing is
  * collected. */
@@ -37,7 +37,9 @@
 /* A switch without an index of cookies looks at all entries for each portion; that is
  * soon known, as no answer is quick. */
 #define PROBATION 16
-#define PROBATION_MS 20
+#define PROBATION_US 20000
+#define REST_AFTER_US 1000 /* Of answers ... */
+#define REST_FACTOR 3      /* ... so many times as long. */
 
 /* The next audit: soon if that costs little, so that an entry which somebody deleted by
  * hand is back after seconds; what takes long is done for 2 % of the time, and 50
@@ -57,8 +59,7 @@ void audit_connected(struct datapath *dp)
     struct audit *audit = &dp->audit;
     const int64_t now = loop_now();
 
-    *audit = (struct audit){
-        .phase = AUDIT_DISCOVER, .first = true, .progress_at = now, .started_at = now};
+    *audit = (struct audit){.phase = AUDIT_DISCOVER, .first = true, .progress_at = now};
     struct buf *out = request(dp, &audit->desc_xid);
     of_put_multipart_request(out, audit->desc_xid, OFPMP_DESC);
     out = request(dp, &audit->features_xid);
@@ -72,6 +73,7 @@ void audit_connected(struct datapath *dp)
 void audit_disconnected(struct datapath *dp)
 {
     dp->audit = (struct audit){.phase = AUDIT_IDLE};
+    loop_timer_cancel(dp->rest);
 }
 
 static void ask_flows(struct datapath *dp, uint64_t cookie, uint64_t mask)
@@ -85,7 +87,7 @@ static void ask_flows(struct datapath *dp, uint64_t cookie, uint64_t mask)
     struct buf *out = request(dp, &audit->flows_xid);
     of_put_flow_stats_request(out, audit->flows_xid, &flows);
     audit->n_requests++;
-    audit->asked_at = loop_now();
+    audit->asked_us = loop_now_us();
     datapath_kick(dp);
 }
 
@@ -104,10 +106,10 @@ static bool ask_portion(struct datapath *dp)
     if (!audit->portion) {
         return false;
     }
-    if (audit->n_requests == PROBATION && audit->quickest > PROBATION_MS) {
+    if (audit->n_requests == PROBATION && audit->quickest_us > PROBATION_US) {
         log_info("datapath %s needs %lld ms for each portion of its entries: audits "
                  "ask for all at once",
-                 dp->name, (long long)audit->quickest);
+                 dp->name, (long long)audit->quickest_us / 1000);
         audit->no_index = true;
         ask_all(dp);
     } else {
@@ -123,11 +125,12 @@ static void audit_start(struct datapath *dp, int64_t now)
     struct buf *out;
 
     audit->phase = AUDIT_READ;
-    audit->progress_at = audit->started_at = now;
+    audit->progress_at = now;
     audit->vanished = false;
     audit->n_requests = 0;
     audit->portion = 0;
-    audit->quickest = INT64_MAX;
+    audit->busy_us = audit->unrested_us = 0;
+    audit->quickest_us = INT64_MAX;
     recon_counts(dp->recon, RECON_FIB, &fib);
     audit->in_portions =
         !audit->first && !audit->no_index && fib.installed >= PORTIONS_FROM;
@@ -162,10 +165,10 @@ static void audit_finish(struct datapath *dp, size_t n)
     struct audit *audit = &dp->audit;
 
     audit->phase = AUDIT_IDLE;
-    audit->next_at = loop_now() + next_interval(dp, audit->took);
+    audit->next_at = loop_now() + next_interval(dp, audit->busy_us / 1000);
     dp->counters.audits++;
     log_debug("datapath %s: audit by %u requests took %lld ms, %zu entries differ",
-              dp->name, audit->n_requests, (long long)audit->took, n);
+              dp->name, audit->n_requests, (long long)audit->busy_us / 1000, n);
     if (n && !audit->first) {
         log_warn_limited(
             &dp->repairs,
@@ -223,10 +226,30 @@ static void audit_advance(struct datapath *dp)
         datapath_described(dp);
         audit_start(dp, loop_now());
     } else if (audit->phase == AUDIT_READ && !audit->meters_xid && !audit->groups_xid &&
-               !audit->flows_xid && !(audit->in_portions && ask_portion(dp))) {
+               !audit->flows_xid && !loop_timer_is_set(dp->rest) &&
+               !(audit->in_portions && ask_portion(dp))) {
         audit->phase = AUDIT_JUDGE;
-        audit->took = loop_now() - audit->started_at;
         audit_judge(dp);
+    }
+}
+
+void audit_rested(void *dp)
+{
+    audit_advance(dp);
+}
+
+/* All of an answer has come. */
+static void flows_read(struct datapath *dp)
+{
+    struct audit *audit = &dp->audit;
+    const int64_t took = loop_now_us() - audit->asked_us;
+
+    audit->busy_us += took;
+    audit->unrested_us += took;
+    audit->quickest_us = MIN(audit->quickest_us, took);
+    if (audit->in_portions && audit->unrested_us >= REST_AFTER_US) {
+        loop_timer_once(dp->rest, REST_FACTOR * audit->unrested_us / 1000);
+        audit->unrested_us = 0;
     }
 }
 
@@ -430,7 +453,6 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
         err = read_meters(dp, mp->body);
     } else if (xid == audit->flows_xid && mp->type == OFPMP_FLOW) {
         slot = &audit->flows_xid;
-        audit->quickest = MIN(audit->quickest, loop_now() - audit->asked_at);
         err = read_flows(dp, mp->body);
     } else {
         return; /* Late, or asked by nobody. */
@@ -443,6 +465,9 @@ void audit_reply(struct datapath *dp, uint32_t xid, const struct of_multipart *m
         return;
     }
     if (!(mp->flags & OFPMPF_MORE)) {
+        if (slot == &audit->flows_xid) {
+            flows_read(dp);
+        }
         *slot = 0;
         audit_advance(dp);
     }

@@ -41,6 +41,7 @@ struct datapath *datapath_get(struct proxy *proxy, uint64_t dp_id)
     dp->probe_timer = loop_timer_create(proxy->loop, probe_timer, dp);
     dp->status_timer = loop_timer_create(proxy->loop, status_timer, dp);
     dp->judge = loop_defer_create(proxy->loop, audit_judge, dp);
+    dp->rest = loop_timer_create(proxy->loop, audit_rested, dp);
     sync_init(dp);
     plane_init(dp);
     HASH_ADD(hh, proxy->datapaths, id, sizeof dp->id, dp);
@@ -64,6 +65,7 @@ void datapath_destroy(struct datapath *dp)
     loop_timer_destroy(dp->probe_timer);
     loop_timer_destroy(dp->status_timer);
     loop_defer_destroy(dp->judge);
+    loop_timer_destroy(dp->rest);
     sync_uninit(dp);
     plane_uninit(dp);
     free(dp);

@@ -68,8 +68,10 @@ struct audit {
     bool no_index;       /* ... which costs this switch less. */
     uint64_t portion;    /* Cookie that was asked for last; 0: none. */
     unsigned n_requests; /* Of flow entries, in this audit. */
-    int64_t asked_at;    /* The last of them ... */
-    int64_t quickest;    /* ... and what the quickest of the answers took. */
+    int64_t asked_us;    /* When the last of them was sent ... */
+    int64_t busy_us;     /* ... how long all answers so far took ... */
+    int64_t unrested_us; /* ... those after the last rest ... */
+    int64_t quickest_us; /* ... and the quickest of them. */
     /* Requests that wait for the rest of their reply; 0: none. */
     uint32_t desc_xid, features_xid, group_features_xid;
     uint32_t groups_xid, meters_xid, flows_xid;
@@ -81,8 +83,6 @@ struct audit {
     bool changed;     /* ... and whether there were any before. */
     bool first;       /* On this connection. */
     uint32_t max_meter;
-    int64_t started_at;
-    int64_t took; /* To read. */
 };
 
 struct dp_counters {
@@ -121,6 +121,7 @@ struct datapath {
     struct sync sync;
     struct audit audit;
     struct loop_defer *judge; /* Of the audit: its next slice. */
+    struct loop_timer *rest;  /* Of the audit: until its next portion. */
     struct loop_timer *probe_timer;
 
     struct dp_counters counters;
@@ -190,7 +191,8 @@ bool sync_error(struct datapath *, uint32_t xid, uint16_t type, uint16_t code);
 
 /* audit.c */
 
-void audit_judge(void *datapath); /* Some of what was read. */
+void audit_judge(void *datapath);  /* Some of what was read. */
+void audit_rested(void *datapath); /* The next portion may be asked for. */
 void audit_connected(struct datapath *);
 void audit_disconnected(struct datapath *);
 void audit_tick(struct datapath *, int64_t now);

@@ -124,7 +124,7 @@ def repaired(bed, wanted):
     def content():
         return {key: value[1:] for key, value in bed.switches.flows("a").items()}
     wait_for(lambda: list(content().items() ^ wanted.items())[:5],
-             lambda: content() == wanted)
+             lambda: content() == wanted, 20)
 
 
 def test_entries_are_repaired_by_audits_in_portions(bed):
