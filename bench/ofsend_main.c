@@ -22,6 +22,7 @@
 
 enum { FIB_TABLE = 1, FIB_PRIORITY = 0x100 };
 #define FIB_COOKIE UINT64_C(0x52465f0100000005)
+enum { PORTIONS = 1024, PORTION_SHIFT = 8 };
 #define FIRST_GROUP 0x80000001u
 enum { SHARE_USERS = 1024, SHARE_SHIFT = 20, MAX_HOPS = 128 }; /* As rfproxy does. */
 
@@ -85,13 +86,20 @@ static void add_groups(struct ofconn *c, uint32_t n, uint32_t n_hops)
     ofconn_barrier(c);
 }
 
+/* Of the prefix's portion: Open vSwitch has an index of cookies, which costs more with
+ * many of them than with one. */
+static uint64_t cookie_of(const struct ip_prefix *prefix)
+{
+    return FIB_COOKIE | (prefix_hash(prefix) % PORTIONS) << PORTION_SHIFT;
+}
+
 static void put_flow(struct buf *out, uint32_t xid, const struct ip_prefix *prefix,
                      uint32_t group)
 {
     struct of_flow_mod fm;
 
     of_flow_mod_init(&fm, OFPFC_ADD, FIB_TABLE, FIB_PRIORITY + prefix->plen);
-    fm.cookie = FIB_COOKIE;
+    fm.cookie = cookie_of(prefix);
     of_match_set_eth_type(&fm.match, 0x0800);
     of_match_set_ip_dst(&fm.match, prefix);
     of_actions_group(of_instructions_apply(&fm.inst), group);
@@ -146,7 +154,7 @@ static void print_text(uint32_t n, uint32_t n_hops)
         struct ip_prefix prefix = prefixset_get(&set, i);
         printf("table=%d,cookie=0x%" PRIx64 ",priority=%u,ip,nw_dst=%s,"
                "actions=group:%u\n",
-               FIB_TABLE, FIB_COOKIE, FIB_PRIORITY + prefix.plen,
+               FIB_TABLE, cookie_of(&prefix), FIB_PRIORITY + prefix.plen,
                prefix_format(&prefix, text), choose_group(&chooser, i));
     }
     prefixset_uninit(&set);

@@ -288,6 +288,18 @@ void audit_leaks(struct datapath *dp, int64_t now)
     datapath_kick(dp);
 }
 
+/* The periodic audit.  While many entries are written it waits, for one interval at most:
+ * to read them would cost the switch as much again, and most are not confirmed yet. */
+static bool is_due(const struct datapath *dp, int64_t now)
+{
+    const int64_t late = now - dp->audit.next_at;
+    struct recon_counts fib;
+
+    recon_counts(dp->recon, RECON_FIB, &fib);
+    return late >= 0 && (fib.pending < PORTIONS_FROM ||
+                         late >= dp->proxy->config.audit_interval_ms);
+}
+
 void audit_tick(struct datapath *dp, int64_t now)
 {
     struct audit *audit = &dp->audit;
@@ -309,7 +321,7 @@ void audit_tick(struct datapath *dp, int64_t now)
         break;
     case AUDIT_IDLE:
         audit_leaks(dp, now - LEAKS_MS / 4); /* No port is up to be probed. */
-        if (now >= audit->next_at || audit->vanished || recon_wants_audit(dp->recon)) {
+        if (is_due(dp, now) || audit->vanished || recon_wants_audit(dp->recon)) {
             audit_start(dp, now);
         }
         break;

@@ -22,6 +22,8 @@ which has a line of its own).
   with as many bridges and ports, encoded before the clock starts, one barrier at the end.
 * Before anything is timed all wait until no process works any more: Open vSwitch frees for
   seconds, on a processor of its own, what it answered at once to have deleted.
+* Each download of that size is done once before, by both, and not counted (but for 1 M
+  by zebra): memory that the machine's host must find first costs some 10 us a page.
 * Open vSwitch has niceness -4 (its own start script gives it -10), the lab's and the other,
   rfclient -5, as FRR's own unit gives FRR; and all, with what measures them, are in one
   control group for the processor where there is such a controller.

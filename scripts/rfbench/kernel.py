@@ -19,12 +19,19 @@ def sizes(quick):
     return [10_000] if quick else list(BULK)
 
 
+def warm_up(bed, n):
+    """Memory that nobody had before has its price, above all where a virtual machine's
+    host must find it, and differently for each who comes: all have theirs after this."""
+    bed.raw(n, 1)
+    bed.route("bulk", "add", 0, n, 1)
+    bed.route("bulk", "delete", 0, n, 1)
+
+
 def bulk_kernel(results, quick):
     for n in sizes(quick):
-        for hops in (1, 64):
-            if hops == 64 and n == 1_000_000 and quick:
-                continue
-            with Bed() as bed:
+        with Bed() as bed:
+            warm_up(bed, n)
+            for hops in (1, 64):
                 bulk_kernel_case(bed, results, n, hops, quick)
 
 
@@ -65,6 +72,7 @@ def push(results, quick):
         pairs, bundles = (2, 0) if quick else (BULK[n][0], max(1, BULK[n][1]))
         with Bed() as bed:
             case = f"{words(n)}, 1 next hop"
+            bed.raw(n, 1)
             bed.route("bulk", "add", 0, n, 1)
             total, raw, bundle = [], [], []
             for i in range(pairs):
