@@ -288,16 +288,17 @@ void audit_leaks(struct datapath *dp, int64_t now)
     datapath_kick(dp);
 }
 
-/* The periodic audit.  While many entries are written it waits, for one interval at most:
- * to read them would cost the switch as much again, and most are not confirmed yet. */
+/* The periodic audit.  While many entries are written it waits, for one interval at
+ * most: to read them would cost the switch as much again, and most are not confirmed
+ * yet. */
 static bool is_due(const struct datapath *dp, int64_t now)
 {
     const int64_t late = now - dp->audit.next_at;
     struct recon_counts fib;
 
     recon_counts(dp->recon, RECON_FIB, &fib);
-    return late >= 0 && (fib.pending < PORTIONS_FROM ||
-                         late >= dp->proxy->config.audit_interval_ms);
+    return late >= 0 &&
+           (fib.pending < PORTIONS_FROM || late >= dp->proxy->config.audit_interval_ms);
 }
 
 void audit_tick(struct datapath *dp, int64_t now)
