@@ -107,7 +107,7 @@ class Peer:
         self.say_hello()
 
     def say_hello(self, **fields):
-        hello = {"version": 2, "role": self.role, "id": self.id, "epoch": self.epoch,
+        hello = {"version": 3, "role": self.role, "id": self.id, "epoch": self.epoch,
                  "name": self.name}
         self.send("HELLO", **{**hello, **fields})
 
