@@ -1,7 +1,6 @@
 #include "unit.h"
 
 #include <stdio.h>
-
 #include <string.h>
 
 #include "ipc/session.h"
