@@ -18,8 +18,8 @@
 #define LOG_MODULE "sync"
 #include "base/log.h"
 
-#define SYNC_BATCH 128
-#define SYNC_WINDOW 384  /* Operations in flight ... */
+#define SYNC_BATCH 64
+#define SYNC_WINDOW 256  /* Operations in flight ... */
 #define URGENT_EXTRA 256 /* ... and as many more while an urgent one waits. */
 #define SENT_OPS 1024    /* No less than both. */
 
