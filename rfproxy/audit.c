@@ -39,7 +39,9 @@
 #define PROBATION 16
 #define PROBATION_US 20000
 #define REST_AFTER_US 1000 /* Of answers ... */
-#define REST_FACTOR 3      /* ... so many times as long. */
+#define REST_FACTOR 3      /* ... so many times as long, and ... */
+#define REST_MAX_MS 1000   /* ... never as long as what counts as stalled. */
+#define BULK 8192          /* FIB entries that are pending: a download. */
 
 /* The next audit: soon if that costs little, so that an entry which somebody deleted by
  * hand is back after seconds; what takes long is done for 2 % of the time, and 50
@@ -202,6 +204,7 @@ static void audit_abort(struct datapath *dp, const char *why)
     log_warn_limited(&dp->faults, "datapath %s: audit given up: %s", dp->name, why);
     recon_audit_abort(dp->recon);
     audit->meters_xid = audit->groups_xid = audit->flows_xid = 0;
+    loop_timer_cancel(dp->rest);
     audit->phase = AUDIT_IDLE;
     audit->next_at = loop_now() + MIN(dp->proxy->config.audit_interval_ms, 5000);
 }
@@ -248,7 +251,8 @@ static void flows_read(struct datapath *dp)
     audit->unrested_us += took;
     audit->quickest_us = MIN(audit->quickest_us, took);
     if (audit->in_portions && audit->unrested_us >= REST_AFTER_US) {
-        loop_timer_once(dp->rest, REST_FACTOR * audit->unrested_us / 1000);
+        loop_timer_once(dp->rest,
+                        MIN(REST_FACTOR * audit->unrested_us / 1000, REST_MAX_MS));
         audit->unrested_us = 0;
     }
 }
@@ -298,7 +302,7 @@ static bool is_due(const struct datapath *dp, int64_t now)
 
     recon_counts(dp->recon, RECON_FIB, &fib);
     return late >= 0 &&
-           (fib.pending < PORTIONS_FROM || late >= dp->proxy->config.audit_interval_ms);
+           (fib.pending < BULK || late >= dp->proxy->config.audit_interval_ms);
 }
 
 void audit_tick(struct datapath *dp, int64_t now)

@@ -73,7 +73,9 @@ class Zebras:
 
 def bulk_case(zebras, results, n, hops, pairs):
     case = f"{words(n)}, {hops} next hop" + ("s" if hops > 1 else "")
-    check = lambda words_: results.check("bulk", case, words_)
+
+    def check(found):
+        results.check("bulk", case, found)
     total, installed, alone = zip(*(zebras.pair(n, hops, None if i else check)
                                     for i in range(pairs)))
     results.add("bulk", case, "barrier / installed", "us", total, installed, 1.03)

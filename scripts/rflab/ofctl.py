@@ -73,8 +73,7 @@ class Group:
     @property
     def hops(self):
         """The buckets that are used while no port is down."""
-        return set(self.buckets[:1] if self.kind in ("ff", "fast_failover")
-                   else self.buckets)
+        return set(self.buckets[:1] if self.kind == "ff" else self.buckets)
 
 
 def split_actions(text):
