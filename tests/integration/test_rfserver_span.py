@@ -152,7 +152,10 @@ def test_split_group_forwards_on_each_side_and_says_so(net):
     for end in ((7, 13), (5, 13), (6, 12), (7, 12)):
         net.proxy.port_down(*end)
     until_paths(net, "two parts", {5: {1: 1, 2: 11}, 6: {1: 11, 2: 1}, 7: {3: 1}})
-    assert "192.168.0.0/16" not in net.proxy.plane(5).of("fib")
+    # Routes follow their group's hops, in a batch of their own.
+    net.bus.until("the route to the other part is gone", lambda: (
+        "192.168.0.0/16" not in net.proxy.plane(5).of("fib"),
+        net.proxy.plane(5).of("fib")))
     why = net.server.why("vmR", 3)
     assert "0 of the 2 other datapaths" in why["verdict"]
     why = net.server.why("192.168.0.0/16", "vmR")
