@@ -104,14 +104,14 @@ static bool broadcast_is_due(const struct datapath *dp, struct dp_port *port)
     const bool answer = port->answer;
 
     port->answer = false;
-    if (first || topo_hears_lldp(dp->proxy->topology, key_of(dp, port->no))) {
+    if (first) {
         return false;
     }
     if (port->class == PORT_EDGE && !answer && ++port->unanswered < EDGE_SHARE) {
         return false;
     }
     port->unanswered = 0;
-    return true;
+    return !topo_hears_lldp(dp->proxy->topology, key_of(dp, port->no));
 }
 
 /* When the port is probed after it was at `now`. */
