@@ -160,27 +160,34 @@ static void schedule_send(struct client *c, bool stream)
     }
 }
 
-/* Whether enough was read in this millisecond. */
-static bool is_stream(struct client *c, int64_t now)
+static uint64_t n_read(const struct client *c)
 {
     struct nl_watch_stats stats;
 
     nl_watch_stats(c->watch, &stats);
+    return stats.messages;
+}
+
+/* Reads what there is; whether that is a stream, with what else was read in this
+ * millisecond, or since the pause before it. */
+static bool read_events(struct client *c, int64_t now, bool *ret_drained)
+{
     if (now != c->read_ms) {
         c->read_ms = now;
-        c->n_read_before = stats.messages;
+        c->n_read_before = n_read(c);
     }
-    return stats.messages - c->n_read_before > READ_AT_ONCE;
+    *ret_drained = nl_watch_run(c->watch, now);
+    return n_read(c) - c->n_read_before > READ_AT_ONCE;
 }
 
 static void watch(void *c_)
 {
     struct client *c = c_;
     const int64_t now = loop_now();
+    bool drained;
 
-    const bool drained = nl_watch_run(c->watch, now);
+    const bool stream = read_events(c, now, &drained);
     const bool dumping = nl_watch_is_dumping(c->watch);
-    const bool stream = is_stream(c, now);
     const bool pause = stream && drained && !dumping;
     if (pause) {
         loop_timer_once(c->pause, READ_MS);
