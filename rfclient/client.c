@@ -8,6 +8,7 @@
 #include "mapping.h"
 #include "netlink/request.h"
 #include "netlink/watch.h"
+#include "pace.h"
 #include "state.h"
 #include "wire/record.h"
 
@@ -16,17 +17,6 @@
 
 /* Batches made in one turn of the loop, so that the kernel's events are read on. */
 enum { BATCHES_PER_TURN = 4 };
-
-/* A change is sent at once when nothing was sent for so long.  Those of a stream of
- * which none is urgent go together until they are many, the stream ends, or the first
- * has waited for some time: each batch has its price in rfserver, rfproxy and most of
- * all in the switch. */
-enum { COALESCE_MS = 1, STREAM_MS = 16, STREAM_ROUTES = 768 };
-
-/* The kernel's first events in each millisecond are read as they come, of a stream the
- * others together: to be woken for each costs more than to read it, and whoever writes
- * the routes pays for the waking. */
-enum { READ_AT_ONCE = 8, READ_MS = 2 };
 
 struct client {
     uint64_t vm_id;
@@ -40,11 +30,9 @@ struct client {
     struct loop_fd *events, *dumps;
     struct loop_timer *watch_timer, *probe_timer, *due_timer;
     struct loop_timer *pause;
-    int64_t read_ms;        /* In this millisecond ... */
-    uint64_t n_read_before; /* ... after so many in all. */
+    struct pace pace;
     struct loop_defer *send;
     struct loop_timer *coalesce;
-    int64_t sent_us;   /* The last batch. */
     bool synced;       /* The kernel was read completely, once. */
     bool resync;       /* The session has not begun its BEGIN ... END yet. */
     uint64_t overruns; /* Of the last report. */
@@ -146,12 +134,11 @@ static void note_progress(struct client *c)
     c->synced = true;
 }
 
-static void schedule_send(struct client *c, bool stream)
+static void schedule_send(struct client *c)
 {
     const int64_t now = loop_now_us();
-    const bool waits = stream && !vm_state_hurries(c->state) &&
-                       vm_state_pending(c->state) < STREAM_ROUTES;
-    const int64_t at = c->sent_us + (waits ? STREAM_MS : COALESCE_MS) * 1000;
+    const int64_t at =
+        pace_tell_at(&c->pace, vm_state_hurries(c->state), vm_state_pending(c->state));
 
     if (at <= now) {
         loop_defer_schedule(c->send);
@@ -168,36 +155,25 @@ static uint64_t n_read(const struct client *c)
     return stats.messages;
 }
 
-/* Reads what there is; whether that is a stream, with what else was read in this
- * millisecond, or since the pause before it. */
-static bool read_events(struct client *c, int64_t now, bool *ret_drained)
-{
-    if (now != c->read_ms) {
-        c->read_ms = now;
-        c->n_read_before = n_read(c);
-    }
-    *ret_drained = nl_watch_run(c->watch, now);
-    return n_read(c) - c->n_read_before > READ_AT_ONCE;
-}
-
 static void watch(void *c_)
 {
     struct client *c = c_;
     const int64_t now = loop_now();
-    bool drained;
 
-    const bool stream = read_events(c, now, &drained);
+    pace_read_begins(&c->pace, now, n_read(c));
+    const bool drained = nl_watch_run(c->watch, now);
+    const bool stream = pace_read_ends(&c->pace, n_read(c));
     const bool dumping = nl_watch_is_dumping(c->watch);
     const bool pause = stream && drained && !dumping;
     if (pause) {
-        loop_timer_once(c->pause, READ_MS);
+        loop_timer_once(c->pause, PACE_READ_MS);
     }
     loop_fd_set_events(c->events, dumping || pause ? 0 : LOOP_READ);
     loop_fd_set_events(c->dumps, dumping ? LOOP_READ : 0);
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
     probe(c);
-    schedule_send(c, stream);
+    schedule_send(c);
 }
 
 static void coalesced(void *c_)
@@ -237,7 +213,7 @@ static bool put_batches(struct client *c)
             break;
         }
         int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
-        c->sent_us = loop_now_us();
+        c->pace.told_us = loop_now_us();
         if (error) {
             /* What is in the batch is marked as told: say everything again. */
             log_warn("a batch was not taken: %s", strerror(error));
