@@ -181,6 +181,8 @@ class Bed(Network):
         self.lab.containers.run(
             self.node, "/usr/lib/frr/zebra", "-d", "-f", "/etc/frr/zebra.conf", "-A",
             "127.0.0.1", "-i", "/run/frr/zebra.pid", "-z", "/run/frr/zserv.api")
+        # Not started by the container, it would have another share of the processors.
+        self.lab.instance.cpu.add(self.pid("zebra"))
         return f"/proc/{self.pid('zebra')}/root/run/frr/zserv.api"
 
     @staticmethod

@@ -9,7 +9,7 @@ from .bed import Bed
 from .kernel import words
 from .latency import SINGLE_GAP_US, add_rows, in_turns
 
-PAIRS = {10_000: 3, 100_000: 3, 1_000_000: 1}
+PAIRS = {10_000: 3, 100_000: 5, 1_000_000: 1}
 
 
 class Injection:
