@@ -9,7 +9,7 @@ from .bed import Bed
 from .kernel import words
 from .latency import SINGLE_GAP_US, add_rows, in_turns
 
-PAIRS = {10_000: 3, 100_000: 5, 1_000_000: 1}
+PAIRS = {10_000: 3, 100_000: 3, 1_000_000: 1}
 
 
 class Injection:
@@ -78,9 +78,12 @@ def bulk_case(zebras, results, n, hops, pairs):
         results.check("bulk", case, found)
     total, installed, alone = zip(*(zebras.pair(n, hops, None if i else check)
                                     for i in range(pairs)))
-    results.add("bulk", case, "barrier / installed", "us", total, installed, 1.03)
+    # A stream's last batch is gathered and installed for some milliseconds.
+    many = n > 10_000
+    results.add("bulk", case, "barrier / installed", "us", total, installed,
+                1.03 if many else None)
     results.add("bulk", case, "barrier / zebra alone", "us", total, alone,
-                1.7 if n > 10_000 else None)
+                1.7 if many else None)
 
 
 def routes_in(bed, netns):
