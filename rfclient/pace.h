@@ -20,7 +20,7 @@ enum {
     PACE_READ_AT_ONCE = 8, /* Events in a millisecond; more are a stream. */
     PACE_READ_MS = 2,      /* Between two reads of a stream that was read to its end. */
     PACE_TELL_MS = 1,      /* Between two batches ... */
-    PACE_STREAM_MS = 6,    /* ... and of a stream, unless so many routes wait. */
+    PACE_STREAM_MS = 4,    /* ... and of a stream, unless so many routes wait. */
     PACE_STREAM_ROUTES = 768,
 };
 

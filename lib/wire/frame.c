@@ -30,9 +30,8 @@ bool replay_guard_accept(struct replay_guard *guard, uint64_t counter)
     return true;
 }
 
-/* The key is nearly always the same; to fetch the digest and to hash the key for each
- * frame takes seven times as long as the frame itself.  The context with that key is
- * kept until another comes. */
+/* The context of the last key is kept, which is nearly always the next one: to fetch
+ * the digest and to hash the key takes six times as long as a frame. */
 static EVP_MAC_CTX *keyed(struct frame_key key)
 {
     static EVP_MAC_CTX *ctx;
@@ -48,11 +47,12 @@ static EVP_MAC_CTX *keyed(struct frame_key key)
         ctx = EVP_MAC_CTX_new(mac);
         EVP_MAC_free(mac);
     } else if (key.n == n && (!n || !memcmp(key.data, data, n))) {
-        /* A null key starts anew with the one before. */
         return EVP_MAC_init(ctx, NULL, 0, NULL) ? ctx : NULL;
     }
-    data = xrealloc(data, MAX(key.n, 1));
-    memcpy(data, key.n ? key.data : (const uint8_t *)"", key.n);
+    data = xrealloc(data, key.n + 1); /* Never null, which is the key before. */
+    if (key.n) {
+        memcpy(data, key.data, key.n);
+    }
     n = key.n;
     return EVP_MAC_init(ctx, data, n, params) ? ctx : NULL;
 }

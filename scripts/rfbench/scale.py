@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rflab import lab as labs
 from rflab.simulated import Simulation
-from rflab.system import CHECKOUT, LabError
+from rflab.system import CHECKOUT, LabError, wait_for
 from rflab.topology import load
 
 from .ending import down
@@ -58,9 +58,10 @@ def network(results, name, n, topology, idle_s, fewer):
         for what in ("connected", "in sync", "links"):
             note(f"all {what}", "s", seen[what])
         start = {d: cpu_s(sim.pid(d)) - cpu[d] for d in DAEMONS}
+        note("CPU rfproxy until all these", "ms/dp", start["rfproxy"] * 1000 / n)
         sim.wait("every port classified", lambda: classified(sim, n * ports), 20)
-        # Until here rfproxy probes each port several times, as often with few datapaths
-        # as with many; rfserver only answers what is asked above.
+        # Judged is all that rfproxy does until here: it probes each port several times,
+        # as often with few datapaths as with many.  rfserver only answers what is asked.
         start["rfproxy"] = cpu_s(sim.pid("rfproxy")) - cpu["rfproxy"]
         check_tables(sim, n, links)
         results.check("scale", case, f"{len(links)} links, {n * ports} ports, all tables")
@@ -159,17 +160,22 @@ def idle(results, seconds):
     try:
         for _, phase in lab.phases():
             phase()
-        # Until nothing of the start goes on any more, hellos and probes apart: of that there
-        # is no sign to wait for but the CPU time itself, which is measured next.
-        time.sleep(10)
         pids = {name: lab.daemons.pid(name) for name in ("rfserver", "rfproxy", "rfvs")}
         clients = [pid for pid in lab.instance.processes() if comm(pid) == "rfclient"]
         pids.update({f"rfclient {i + 1}": pid for i, pid in enumerate(clients)})
+        wait_for("the start to be over, to which only the CPU time is a witness",
+                 lambda: rested(pids), 30, 0)
         for name, percent in at_rest(pids, seconds).items():
             results.note("scale", "4 datapaths, rftest2", f"idle CPU {name}", "%", percent,
                          IDLE_PERCENT)
     finally:
         down(run_dir)
+
+
+def rested(pids):
+    """What is judged, over two seconds and thus no more than a first sign of it."""
+    used = at_rest(pids, 2)
+    return max(used.values()) < IDLE_PERCENT, str(used)
 
 
 def comm(pid):
