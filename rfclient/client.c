@@ -27,7 +27,7 @@ struct client {
     struct nl_request *request;
     struct mapping *mapping;
     struct ipc_client *ipc;
-    struct loop_fd *events, *dumps;
+    struct loop_fd *events, *express, *dumps;
     struct loop_timer *watch_timer, *probe_timer, *due_timer;
     struct loop_timer *pause;
     struct pace pace;
@@ -169,6 +169,7 @@ static void watch(void *c_)
         loop_timer_once(c->pause, PACE_READ_MS);
     }
     loop_fd_set_events(c->events, dumping || pause ? 0 : LOOP_READ);
+    loop_fd_set_events(c->express, dumping ? 0 : LOOP_READ);
     loop_fd_set_events(c->dumps, dumping ? LOOP_READ : 0);
     loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
     note_progress(c);
@@ -186,6 +187,16 @@ static void coalesced(void *c_)
 static void on_readable(void *c, int events)
 {
     watch(c);
+}
+
+static void on_express(void *c_, int events)
+{
+    struct client *c = c_;
+
+    nl_watch_run_express(c->watch, loop_now());
+    loop_timer_at(c->watch_timer, nl_watch_wakeup(c->watch));
+    probe(c);
+    schedule_send(c);
 }
 
 /* To rfserver. */
@@ -326,6 +337,8 @@ struct client *client_create(const struct client_config *config)
     c->state = vm_state_create(&config->ports, &config->prober);
     c->events = loop_fd_create(config->loop, nl_watch_event_fd(c->watch), LOOP_READ,
                                on_readable, c);
+    c->express = loop_fd_create(config->loop, nl_watch_express_fd(c->watch), LOOP_READ,
+                                on_express, c);
     c->dumps =
         loop_fd_create(config->loop, nl_watch_dump_fd(c->watch), 0, on_readable, c);
     c->watch_timer = loop_timer_create(config->loop, watch, c);
@@ -353,6 +366,7 @@ void client_destroy(struct client *c)
         loop_timer_destroy(c->watch_timer);
         loop_timer_destroy(c->pause);
         loop_fd_destroy(c->dumps);
+        loop_fd_destroy(c->express);
         loop_fd_destroy(c->events);
     }
     mapping_destroy(c->mapping);

@@ -12,17 +12,11 @@
 
 #include "base/cursor.h"
 #include "base/util.h"
+#include "netlink/express.h"
+#include "sockets.h"
 
 #define LOG_MODULE "netlink"
 #include "base/log.h"
-
-/* Older headers know these for the kernel only. */
-#ifndef SOL_NETLINK
-#define SOL_NETLINK 270
-#endif
-#ifndef NETLINK_GET_STRICT_CHK
-#define NETLINK_GET_STRICT_CHK 12
-#endif
 
 enum {
     RECV_BYTES = 64 * 1024, /* The kernel fills dump datagrams up to 32 KB. */
@@ -44,7 +38,9 @@ enum {
 struct nl_watch {
     const struct nl_watch_ops *ops;
     void *aux;
-    struct nl_sock *events, *dumps;
+    struct nl_sock *events, *express, *dumps;
+    struct express overtaken;
+    bool overtaking; /* What is parsed now is of the express socket. */
     struct received {
         struct mmsghdr headers[RECV_BATCH];
         struct iovec iov[RECV_BATCH];
@@ -235,8 +231,18 @@ static void note_malformed(struct nl_watch *w)
                      (unsigned long long)w->stats.malformed);
 }
 
+static bool is_told(struct nl_watch *w, const struct rtnl_route *r, int64_t now)
+{
+    return !(w->overtaking
+                 ? express_overtakes(&w->overtaken, &r->prefix, now)
+                 : express_in_turn(&w->overtaken, &r->prefix, r->protocol, now));
+}
+
 static void tell_event(struct nl_watch *w, const struct rtnl_msg *m, int64_t now)
 {
+    if ((m->kind & RTNL_ROUTES) && is_told(w, &m->route, now)) {
+        return;
+    }
     /* Next hops die and revive with their interface without a route event. */
     if (m->kind == RTNL_LINK || (m->kind == RTNL_ADDR && m->del)) {
         verify_twice(w, RTNL_ROUTES | RTNL_NEIGH, now);
@@ -269,7 +275,11 @@ static void parse_message(struct nl_watch *w, struct cursor msg, int64_t now)
 {
     struct rtnl_msg *m = &w->parsed[w->n_parsed];
 
-    w->stats.messages++;
+    if (w->overtaking) {
+        w->stats.express++;
+    } else {
+        w->stats.messages++;
+    }
     switch (rtnl_parse(msg.p, msg.n, m)) {
     case RTNL_MALFORMED:
         note_malformed(w);
@@ -289,6 +299,7 @@ static void overrun(struct nl_watch *w, int64_t now)
 {
     w->stats.overruns++;
     w->last_removal = now;
+    express_clear(&w->overtaken);
     log_warn_limited(&w->overrun_limit,
                      "netlink overrun %llu: events were lost, dumping everything again",
                      (unsigned long long)w->stats.overruns);
@@ -312,11 +323,12 @@ static void read_event(struct nl_watch *w, unsigned i, int64_t now)
 }
 
 /* Returns true when no event is left. */
-static bool read_events(struct nl_watch *w, int64_t now)
+static bool read_events(struct nl_watch *w, struct nl_sock *sock, int64_t now)
 {
+    w->overtaking = sock == w->express;
     for (int i = 0; i < READS_PER_TURN; i++) {
         unsigned n = 0;
-        int error = receive(w, w->events, RECV_BATCH, &n);
+        int error = receive(w, sock, RECV_BATCH, &n);
 
         if (error == EAGAIN) {
             return true;
@@ -415,6 +427,13 @@ static void read_dump(struct nl_watch *w, int64_t now)
     }
 }
 
+void nl_watch_run_express(struct nl_watch *w, int64_t now)
+{
+    if (!w->dumping) {
+        read_events(w, w->express, now);
+    }
+}
+
 bool nl_watch_run(struct nl_watch *w, int64_t now)
 {
     bool drained = false;
@@ -424,10 +443,15 @@ bool nl_watch_run(struct nl_watch *w, int64_t now)
         w->again = 0;
     }
     if (w->dumping) {
+        w->overtaking = false;
         read_dump(w, now);
     }
     if (!w->dumping) {
-        drained = read_events(w, now);
+        const bool express_drained_first = read_events(w, w->express, now);
+        drained = read_events(w, w->events, now);
+        if (express_drained_first && drained) {
+            express_drained(&w->overtaken, now);
+        }
     }
     if (drained && w->wanted && now >= w->wanted_at) {
         dump_start(w, now);
@@ -438,6 +462,11 @@ bool nl_watch_run(struct nl_watch *w, int64_t now)
 int nl_watch_event_fd(const struct nl_watch *w)
 {
     return nl_socket_get_fd(w->events);
+}
+
+int nl_watch_express_fd(const struct nl_watch *w)
+{
+    return nl_socket_get_fd(w->express);
 }
 
 int nl_watch_dump_fd(const struct nl_watch *w)
@@ -477,68 +506,27 @@ void nl_watch_stats(const struct nl_watch *w, struct nl_watch_stats *ret)
 
 /* Opening. */
 
-static int open_socket(struct nl_sock **ret)
-{
-    struct nl_sock *sock = nl_socket_alloc();
-
-    if (!sock) {
-        return ENOMEM;
-    }
-    nl_socket_disable_auto_ack(sock);
-    errno = 0;
-    if (nl_connect(sock, NETLINK_ROUTE) < 0 || nl_socket_set_nonblocking(sock) < 0) {
-        int error = errno ? errno : EIO;
-        nl_socket_free(sock);
-        return error;
-    }
-    *ret = sock;
-    return 0;
-}
-
-static int subscribe(struct nl_watch *w, int rcvbuf)
-{
-    int fd = nl_socket_get_fd(w->events);
-
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof rcvbuf) &&
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf)) {
-        return errno;
-    }
-    errno = 0;
-    if (nl_socket_add_memberships(w->events, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-                                  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                  RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, 0) < 0) {
-        return errno ? errno : EIO;
-    }
-    /* Kernels before 5.3 have no nexthop objects, and no such group. */
-    nl_socket_add_membership(w->events, RTNLGRP_NEXTHOP);
-    return 0;
-}
-
 int nl_watch_create(const struct nl_watch_ops *ops, void *aux, int rcvbuf,
                     struct nl_watch **ret)
 {
     struct nl_watch *w = xcalloc(1, sizeof *w);
-    int one = 1;
 
     w->ops = ops;
     w->aux = aux;
     received_init(&w->received);
     w->never_dumped = RTNL_ALL;
     w->last_dump_end = w->last_removal = INT64_MIN / 2;
-    int error = open_socket(&w->events);
+    int error = socket_events(rcvbuf, &w->events);
     if (!error) {
-        error = open_socket(&w->dumps);
+        error = socket_express(rcvbuf, &w->express);
     }
     if (!error) {
-        error = subscribe(w, rcvbuf);
+        error = socket_dumps(&w->dumps);
     }
     if (error) {
         nl_watch_destroy(w);
         return error;
     }
-    /* With strict checking the kernel filters by table; without, the parser does. */
-    setsockopt(nl_socket_get_fd(w->dumps), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one,
-               sizeof one);
     want(w, RTNL_ALL, INT64_MIN);
     *ret = w;
     return 0;
@@ -547,12 +535,10 @@ int nl_watch_create(const struct nl_watch_ops *ops, void *aux, int rcvbuf,
 void nl_watch_destroy(struct nl_watch *w)
 {
     if (w) {
-        if (w->events) {
-            nl_socket_free(w->events);
-        }
-        if (w->dumps) {
-            nl_socket_free(w->dumps);
-        }
+        express_clear(&w->overtaken);
+        nl_socket_free(w->events); /* Or NULL. */
+        nl_socket_free(w->express);
+        nl_socket_free(w->dumps);
         free(w->received.bytes);
         free(w);
     }

@@ -52,6 +52,47 @@ def test_burst_fits_the_default_buffer(vm):
     assert overruns(vm) == 0
 
 
+def test_interior_protocols_overtake_what_waits_in_the_socket(vm):
+    vm.start()
+    vm.client.send_signal(signal.SIGSTOP)
+    vm.batch([f"{line} proto bgp" for line in routes(5000)])
+    vm.batch([f"route add 30.0.{i}.0/24 via 10.0.1.2 proto ospf" for i in range(20)]
+             + [f"route add 2001:db8:30:{i}::/64 via 2001:db8:1::2 proto isis"
+                for i in range(20)])
+    vm.batch(["route replace 30.0.0.0/24 via 10.0.2.2 proto ospf"])
+    vm.client.send_signal(signal.SIGCONT)
+    vm.wait_equal(30)
+    told = [line.split()[1] for line in vm.peer.lines if line.startswith("route ")]
+    bulk = [at for at, prefix in enumerate(told) if prefix.startswith("20.")]
+    ours = [at for at, prefix in enumerate(told) if prefix.startswith(("30.", "2001:db8:30:"))]
+    assert len(bulk) == 5000 and len(ours) == 40
+    assert ours[-1] < bulk[2500], "not before most of the others"
+
+
+def test_prefixes_of_which_two_protocols_dispute_end_as_in_the_kernel(vm):
+    vm.start("--netlink-buffer", str(8 << 20))
+    dice = random.Random(7)
+    present = set()
+    for _ in range(5):
+        lines = []
+        for _ in range(3000):
+            i, protocol = dice.randrange(100), dice.choice(("bgp", "ospf"))
+            prefix = f"20.0.{i}.0/24"
+            if i in present and dice.random() < 0.3:
+                lines.append(f"route del {prefix}")
+                present.remove(i)
+            else:
+                lines.append(f"route replace {prefix} via 10.0.{dice.choice((1, 2))}.2 "
+                             f"proto {protocol}")
+                present.add(i)
+        vm.client.send_signal(signal.SIGSTOP)
+        vm.batch(lines[:1500])
+        vm.client.send_signal(signal.SIGCONT)
+        vm.batch(lines[1500:])
+        vm.wait_equal(30)
+    assert overruns(vm) == 0
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_injected_enobufs_is_healed_by_a_dump(vm):
     trace = ("strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=recvmmsg",

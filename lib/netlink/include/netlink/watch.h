@@ -3,11 +3,14 @@
 
 /* Watching the kernel's links, addresses, neighbours and routes without losing one.
  *
- * Two sockets: one subscribed to the multicast groups, one for dumps.  The order is
+ * A socket subscribed to the multicast groups, and one for dumps.  The order is
  * always: subscribe; read events until there are none; dump; then read the events that
  * queued up meanwhile.  Replaying events that a dump had in it already is harmless, for
  * the last event of a key tells its state.  A dump is a comparison: the caller marks
  * what it names and, when it is complete, removes what it did not name.
+ *
+ * A third socket has the routes of few protocols only, which are not to wait behind
+ * those of others (netlink/express.h).
  *
  * Dumps are made
  *  - at the start;
@@ -22,8 +25,10 @@
  * entries: it is reported as incomplete and made again.
  *
  * Sockets are non-blocking, and the work of one turn is bounded.  The caller's loop
- * waits for one of the two descriptors, the dumps' while nl_watch_is_dumping() and the
- * events' otherwise, or until nl_watch_wakeup(), then calls nl_watch_run(). */
+ * waits for the descriptor of the dumps while nl_watch_is_dumping() and for that of the
+ * events otherwise, or until nl_watch_wakeup(), then calls nl_watch_run(); while no
+ * dump is under way it waits for the express one too, then calls
+ * nl_watch_run_express(). */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,7 +47,8 @@ struct nl_watch_ops {
 
 struct nl_watch_stats {
     uint64_t messages;  /* Events and dumped entries, wanted or not. */
-    uint64_t malformed; /* Of these, refused by the parser. */
+    uint64_t express;   /* Events that are also among these. */
+    uint64_t malformed; /* Of both, refused by the parser. */
     uint64_t overruns;
     uint64_t dumps;       /* Of one kind each. */
     uint64_t interrupted; /* Of these, incomplete. */
@@ -58,10 +64,12 @@ int nl_watch_create(const struct nl_watch_ops *, void *aux, int rcvbuf,
 void nl_watch_destroy(struct nl_watch *);
 
 int nl_watch_event_fd(const struct nl_watch *);
+int nl_watch_express_fd(const struct nl_watch *);
 int nl_watch_dump_fd(const struct nl_watch *);
 bool nl_watch_is_dumping(const struct nl_watch *);
 int64_t nl_watch_wakeup(const struct nl_watch *);  /* INT64_MAX: no timer. */
 bool nl_watch_run(struct nl_watch *, int64_t now); /* Whether no event was left. */
+void nl_watch_run_express(struct nl_watch *, int64_t now);
 
 /* Asks for dumps of `kinds` (enum rtnl_kind, ORed), soon: repeated wishes are joined,
  * and the rate is bounded by what a dump costs. */
