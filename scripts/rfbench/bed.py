@@ -89,10 +89,8 @@ class Bed(Network):
             directory = self.lab.ovs.dir if name == "ovs-vswitchd" else self.reference.dir
             return int((directory / "ovs-vswitchd.pid").read_text(encoding="ascii"))
         if name in ("rfclient", "zebra"):
-            for pid in self.lab.instance.processes():
-                comm = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-                if comm == name:
-                    return pid
+            for pid in self.lab.instance.processes_named(name):
+                return pid
             raise LabError(f"no {name} runs in the lab")
         return self.lab.daemons.pid(name)
 

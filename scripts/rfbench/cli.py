@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import sys
 import time
+import traceback
 
 from rflab.system import LabError
 
@@ -61,6 +63,9 @@ def main(argv):
         except LabError as error:
             errors.append(name)
             print(f"{name}: {error}", flush=True)
+        except Exception:  # A fault of ours; what the others have measured is not lost.
+            errors.append(name)
+            traceback.print_exc(file=sys.stdout)
         seconds.append(f"{name} {time.monotonic() - since:.0f}")
     print("seconds:", ", ".join(seconds))
     if options.json:

@@ -44,10 +44,8 @@ class Slow(Network):
 
     @property
     def vm_netns(self):
-        for pid in self.lab.instance.processes():
-            comm = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-            if comm == "rfclient":
-                return f"/proc/{pid}/ns/net"
+        for pid in self.lab.instance.processes_named("rfclient"):
+            return f"/proc/{pid}/ns/net"
         raise LabError("no rfclient runs in the lab")
 
     def echo(self, host, count, interval_us):

@@ -161,7 +161,7 @@ def idle(results, seconds):
         for _, phase in lab.phases():
             phase()
         pids = {name: lab.daemons.pid(name) for name in ("rfserver", "rfproxy", "rfvs")}
-        clients = [pid for pid in lab.instance.processes() if comm(pid) == "rfclient"]
+        clients = lab.instance.processes_named("rfclient")
         pids.update({f"rfclient {i + 1}": pid for i, pid in enumerate(clients)})
         wait_for("the start to be over, to which only the CPU time is a witness",
                  lambda: rested(pids), 30, 0)
@@ -176,10 +176,6 @@ def rested(pids):
     """What is judged, over two seconds and thus no more than a first sign of it."""
     used = at_rest(pids, 2)
     return max(used.values()) < IDLE_PERCENT, str(used)
-
-
-def comm(pid):
-    return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
 
 
 def cpu_s(pid):

@@ -9,7 +9,7 @@ from pathlib import Path
 from . import cli, graphfile, linkfile, oracle, plan, shapes
 from . import lab as labs
 from .labcheck import Checker, as_json, some_of
-from .system import LabError, plural
+from .system import LabError, name_of, plural
 from .topology import load, parse
 
 DEFAULT_RUN = "/run/routeflow-lab"
@@ -182,7 +182,7 @@ def memory(lab):
     found = {}
     for pid in lab.instance.processes():
         try:
-            name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+            name = name_of(pid)
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text(
                     encoding="ascii").splitlines():
                 if line.startswith("Pss:"):

@@ -207,6 +207,10 @@ class Instance:
         pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
         return [pid for pid in pids if pid != os.getpid() and self.owns(pid)]
 
+    def processes_named(self, name):
+        """Those of them that run a program."""
+        return [pid for pid in self.processes() if name_of(pid) == name]
+
     def kill_process(self, pid, number):
         """Sends a signal that ends a process of this lab, and waits for its end."""
         if not self.owns(pid):
@@ -252,6 +256,14 @@ def environment_of(pid):
         return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return b""
+
+
+def name_of(pid):
+    """Of the program that a process runs, up to 15 characters; "" of one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def alive(pid):
