@@ -201,6 +201,16 @@ static void on_express(void *c_, int events)
 
 /* To rfserver. */
 
+/* What goes into the next batch: where there is room for the urgent only, these. */
+static void fill(struct client *c, bool room)
+{
+    buf_clear(&c->records);
+    while (c->records.len + RECORD_MAX_LEN <= WIRE_BATCH_GOOD &&
+           (room || vm_state_hurries(c->state)) &&
+           vm_state_put_next(c->state, loop_now(), &c->records)) {
+    }
+}
+
 /* False if an event will have this called again: on_up(), on_window_open(). */
 static bool put_batches(struct client *c)
 {
@@ -213,17 +223,16 @@ static bool put_batches(struct client *c)
         vm_state_resync(c->state);
     }
     for (int i = 0; i < BATCHES_PER_TURN; i++) {
-        if (!ipc_client_batch_room(c->ipc)) {
+        const bool room = ipc_client_batch_room(c->ipc);
+        if (!room &&
+            !(vm_state_hurries(c->state) && ipc_client_batch_room_urgent(c->ipc))) {
             return false;
         }
-        buf_clear(&c->records);
-        while (c->records.len + RECORD_MAX_LEN <= WIRE_BATCH_GOOD &&
-               vm_state_put_next(c->state, loop_now(), &c->records)) {
-        }
+        fill(c, room);
         if (!c->records.len) {
             break;
         }
-        int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records);
+        int error = ipc_client_batch_send(c->ipc, c->vm_id, &c->records, !room);
         c->pace.told_us = loop_now_us();
         if (error) {
             /* What is in the batch is marked as told: say everything again. */

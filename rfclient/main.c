@@ -166,7 +166,7 @@ static const struct option_spec options[] = {
     {.key = "netlink-buffer",
      .arg = "BYTES",
      .doc = "receive buffer for the kernel's events (850 bytes each)",
-     .def = "16777216"},
+     .def = "67108864"},
     CURVE_OPTIONS,
     {0},
 };

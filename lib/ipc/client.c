@@ -341,17 +341,23 @@ unsigned ipc_client_batch_room(const struct ipc_client *c)
     return ipc_client_is_up(c) ? ipc_window_room(&c->window) : 0;
 }
 
+bool ipc_client_batch_room_urgent(const struct ipc_client *c)
+{
+    return ipc_client_is_up(c) && ipc_window_room_urgent(&c->window);
+}
+
 unsigned ipc_client_batch_pending(const struct ipc_client *c)
 {
     return ipc_client_is_up(c) ? ipc_window_pending(&c->window) : 0;
 }
 
-int ipc_client_batch_send(struct ipc_client *c, uint64_t id, const struct buf *records)
+int ipc_client_batch_send(struct ipc_client *c, uint64_t id, const struct buf *records,
+                          bool urgent)
 {
     if (!ipc_client_is_up(c)) {
         return ENOTCONN;
     }
-    if (!ipc_window_room(&c->window)) {
+    if (!(urgent ? ipc_window_room_urgent(&c->window) : ipc_window_room(&c->window))) {
         return EAGAIN;
     }
     if (!records->len || records->len > WIRE_BATCH_MAX) {

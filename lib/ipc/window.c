@@ -14,7 +14,14 @@ unsigned ipc_window_pending(const struct ipc_window *w)
 
 unsigned ipc_window_room(const struct ipc_window *w)
 {
-    return w->size - ipc_window_pending(w);
+    const unsigned pending = ipc_window_pending(w);
+
+    return pending < w->size ? w->size - pending : 0;
+}
+
+bool ipc_window_room_urgent(const struct ipc_window *w)
+{
+    return ipc_window_pending(w) < w->size + IPC_WINDOW_URGENT;
 }
 
 uint64_t ipc_window_next(struct ipc_window *w)
@@ -29,8 +36,8 @@ bool ipc_window_ack(struct ipc_window *w, uint64_t seq, bool *ret_opened)
     if (seq < w->acked || seq > w->sent) {
         return false;
     }
+    *ret_opened = full && seq > w->acked;
     w->acked = seq;
-    *ret_opened = full && ipc_window_room(w);
     return true;
 }
 

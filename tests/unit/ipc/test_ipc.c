@@ -172,7 +172,7 @@ START_TEST(a_hundred_thousand_records_arrive_in_order)
         while (ipc_client_batch_room(e.c) && n < TOTAL) {
             buf_clear(&records);
             put_routes(&records, &n, 8192);
-            ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records), 0);
+            ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records, false), 0);
             sent++;
         }
         if (!ipc_client_batch_room(e.c)) {
@@ -236,11 +236,11 @@ START_TEST(empty_and_oversize_batches_are_not_sent)
 
     bench_start();
     client_start(&e, 5, 100, NULL);
-    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records), ENOTCONN);
+    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records, false), ENOTCONN);
     WAIT_FOR(e.ups, 1);
-    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records), EMSGSIZE);
+    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records, false), EMSGSIZE);
     buf_put_zeros(&records, WIRE_BATCH_MAX + 1);
-    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records), EMSGSIZE);
+    ck_assert_int_eq(ipc_client_batch_send(e.c, 5, &records, false), EMSGSIZE);
     buf_uninit(&records);
     ipc_client_destroy(e.c);
     bench_stop();

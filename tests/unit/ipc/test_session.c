@@ -250,6 +250,31 @@ START_TEST(window_has_room_for_its_size_and_opens_with_an_ack)
 }
 END_TEST
 
+START_TEST(what_is_urgent_has_room_where_others_have_none)
+{
+    struct ipc_window w;
+    bool opened;
+
+    ipc_window_reset(&w, 3);
+    for (unsigned i = 0; i < 3 + IPC_WINDOW_URGENT; i++) {
+        ck_assert_uint_eq(ipc_window_room(&w), i < 3 ? 3 - i : 0);
+        ck_assert(ipc_window_room_urgent(&w));
+        ipc_window_next(&w);
+    }
+    ck_assert_uint_eq(ipc_window_room(&w), 0);
+    ck_assert(!ipc_window_room_urgent(&w));
+    ck_assert(ipc_window_ack(&w, 1, &opened));
+    ck_assert(opened); /* For what is urgent. */
+    ck_assert_uint_eq(ipc_window_room(&w), 0);
+    ck_assert(ipc_window_room_urgent(&w));
+    ck_assert(ipc_window_ack(&w, 1, &opened));
+    ck_assert(!opened);
+    ck_assert(ipc_window_ack(&w, 3, &opened));
+    ck_assert(opened);
+    ck_assert_uint_eq(ipc_window_room(&w), 1);
+}
+END_TEST
+
 START_TEST(impossible_acks_and_gaps_are_noticed)
 {
     struct ipc_window w;
@@ -282,4 +307,5 @@ UNIT_MAIN("ipc/session", a_session_opens_at_once_and_is_up_with_welcome,
           a_twin_is_probed_but_the_same_process_or_a_silent_one_is_replaced,
           an_ack_waits_until_half_of_the_window_is_used,
           window_has_room_for_its_size_and_opens_with_an_ack,
+          what_is_urgent_has_room_where_others_have_none,
           impossible_acks_and_gaps_are_noticed)

@@ -29,7 +29,8 @@ struct ipc_client_ops {
     /* Everything but session messages: BATCH too, acknowledged some time after this
      * returned.  The message is borrowed. */
     void (*message)(void *aux, const struct msg *);
-    /* ipc_client_batch_room() was 0 and is not any more. */
+    /* ipc_client_batch_room() was 0, and now there is room, if only for what is urgent.
+     */
     void (*window_open)(void *aux);
 };
 
@@ -58,9 +59,12 @@ const char *ipc_client_state(const struct ipc_client *);
  * after, by down(), never from inside. */
 void ipc_client_send(struct ipc_client *, const struct msg *);
 
-/* As their namesakes of ipc/server.h; without a session there is no room. */
+/* As their namesakes of ipc/server.h; without a session there is no room.  A batch of
+ * `urgent` records has some where others have none. */
 unsigned ipc_client_batch_room(const struct ipc_client *);
-int ipc_client_batch_send(struct ipc_client *, uint64_t id, const struct buf *records);
+bool ipc_client_batch_room_urgent(const struct ipc_client *);
+int ipc_client_batch_send(struct ipc_client *, uint64_t id, const struct buf *records,
+                          bool urgent);
 unsigned ipc_client_batch_pending(const struct ipc_client *);
 
 uint64_t ipc_random_epoch(void); /* From getrandom(2); never 0. */

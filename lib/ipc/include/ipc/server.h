@@ -39,7 +39,7 @@ struct ipc_server_ops {
      * returned.  The message is borrowed.  Only messages that the peer's role may send
      * arrive. */
     void (*message)(void *aux, struct ipc_peer *, const struct msg *);
-    /* ipc_peer_batch_room() was 0 and is not any more. */
+    /* ipc_peer_batch_room() was 0, and batches were acknowledged. */
     void (*window_open)(void *aux, struct ipc_peer *);
 };
 
