@@ -218,6 +218,8 @@ def test_early_routes_appear_when_the_association_is_active(net):
     net.vs.seen(A, 2, 2)
     until_plane(net, 5, "route", lambda p: isinstance(p.of("fib").get("192.0.2.0/24"), int))
     until_plane(net, 5, "END", lambda p: p.ends == 1)
+    told = [entry[0] for entry in net.proxy.plane(5).history]
+    assert "fib" not in told[told.index("end"):], "END before the entries: they are swept"
 
 
 def test_changes_of_routes_and_neighbours(net):
