@@ -161,14 +161,15 @@ static bool fill(struct server_dp *dp, struct rib *rib, struct buf *out)
     while (rib && out->len < BATCH_FULL && rib_next_small(rib, &change)) {
         record_put_plane(out, &change);
     }
-    /* The other way for a lost link does not wait for a pass over a million routes. */
-    const bool may_walk = !out->len;
-    while (rib && may_walk && out->len < BATCH_FULL && rib_next_change(rib, &change)) {
+    /* The other way for a lost link does not wait for a pass over a million routes,
+     * which the next batch begins with. */
+    if (out->len) {
+        return true;
+    }
+    while (rib && out->len < BATCH_FULL && rib_next_change(rib, &change)) {
         record_put_plane(out, &change);
     }
-    /* Not behind the small ones alone: that would have the proxy sweep the entries that
-     * are still to be walked to. */
-    if (dp->phase == PLANE_OPEN && may_walk && out->len < BATCH_FULL &&
+    if (dp->phase == PLANE_OPEN && out->len < BATCH_FULL &&
         !(rib && rib_snapshot_active(rib)) && server_dp_settled(dp->server, dp->id)) {
         record_put_end(out);
         set_phase(dp, PLANE_DONE);

@@ -51,17 +51,6 @@ static void forget(struct express *x, struct express_count *c)
     free(c);
 }
 
-static void forget_ahead(struct express *x)
-{
-    struct express_count *c, *next;
-
-    HASH_ITER (hh, x->counts, c, next) {
-        if (c->ahead > 0) {
-            forget(x, c);
-        }
-    }
-}
-
 static void count(struct express *x, struct express_count *c, const struct ip_prefix *p,
                   int by, int64_t now)
 {
@@ -82,9 +71,6 @@ bool express_overtakes(struct express *x, const struct ip_prefix *p, int64_t now
     struct express_count *c = find(x, p);
     const bool first = !c || c->ahead > 0;
 
-    if (!c && HASH_COUNT(x->counts) >= EXPRESS_MAX) {
-        forget_ahead(x);
-    }
     count(x, c, p, 1, now);
     return first;
 }
@@ -110,15 +96,10 @@ bool express_in_turn(struct express *x, const struct ip_prefix *p, uint8_t proto
     return first;
 }
 
-void express_drained(struct express *x, int64_t now)
+void express_rest(struct express *x, int64_t now)
 {
-    if (!x->counts) {
-        return;
-    }
     if (now - x->changed > EXPRESS_FORGET_MS) {
         express_clear(x);
-    } else {
-        forget_ahead(x);
     }
 }
 

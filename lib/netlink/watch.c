@@ -40,7 +40,7 @@ struct nl_watch {
     void *aux;
     struct nl_sock *events, *express, *dumps;
     struct express overtaken;
-    bool overtaking; /* What is parsed now is of the express socket. */
+    const struct nl_sock *source; /* Of what is parsed now. */
     struct received {
         struct mmsghdr headers[RECV_BATCH];
         struct iovec iov[RECV_BATCH];
@@ -188,6 +188,7 @@ static int receive(struct nl_watch *w, struct nl_sock *sock, unsigned max,
 {
     struct received *r = &w->received;
 
+    w->source = sock;
     for (unsigned i = 0; i < max; i++) {
         r->headers[i].msg_hdr = (struct msghdr){.msg_name = &r->from[i],
                                                 .msg_namelen = sizeof r->from[i],
@@ -231,16 +232,16 @@ static void note_malformed(struct nl_watch *w)
                      (unsigned long long)w->stats.malformed);
 }
 
-static bool is_told(struct nl_watch *w, const struct rtnl_route *r, int64_t now)
+static bool is_news(struct nl_watch *w, const struct rtnl_route *r, int64_t now)
 {
-    return !(w->overtaking
-                 ? express_overtakes(&w->overtaken, &r->prefix, now)
-                 : express_in_turn(&w->overtaken, &r->prefix, r->protocol, now));
+    return w->source == w->express
+               ? express_overtakes(&w->overtaken, &r->prefix, now)
+               : express_in_turn(&w->overtaken, &r->prefix, r->protocol, now);
 }
 
 static void tell_event(struct nl_watch *w, const struct rtnl_msg *m, int64_t now)
 {
-    if ((m->kind & RTNL_ROUTES) && is_told(w, &m->route, now)) {
+    if ((m->kind & RTNL_ROUTES) && !is_news(w, &m->route, now)) {
         return;
     }
     /* Next hops die and revive with their interface without a route event. */
@@ -275,11 +276,7 @@ static void parse_message(struct nl_watch *w, struct cursor msg, int64_t now)
 {
     struct rtnl_msg *m = &w->parsed[w->n_parsed];
 
-    if (w->overtaking) {
-        w->stats.express++;
-    } else {
-        w->stats.messages++;
-    }
+    w->stats.messages += w->source != w->express;
     switch (rtnl_parse(msg.p, msg.n, m)) {
     case RTNL_MALFORMED:
         note_malformed(w);
@@ -299,7 +296,6 @@ static void overrun(struct nl_watch *w, int64_t now)
 {
     w->stats.overruns++;
     w->last_removal = now;
-    express_clear(&w->overtaken);
     log_warn_limited(&w->overrun_limit,
                      "netlink overrun %llu: events were lost, dumping everything again",
                      (unsigned long long)w->stats.overruns);
@@ -325,7 +321,6 @@ static void read_event(struct nl_watch *w, unsigned i, int64_t now)
 /* Returns true when no event is left. */
 static bool read_events(struct nl_watch *w, struct nl_sock *sock, int64_t now)
 {
-    w->overtaking = sock == w->express;
     for (int i = 0; i < READS_PER_TURN; i++) {
         unsigned n = 0;
         int error = receive(w, sock, RECV_BATCH, &n);
@@ -427,6 +422,17 @@ static void read_dump(struct nl_watch *w, int64_t now)
     }
 }
 
+/* Before a dump, which has all that came until then, as the other socket has: what was
+ * counted, and may be wrong if events were lost, begins anew. */
+static void forget_express(struct nl_watch *w)
+{
+    unsigned n = RECV_BATCH;
+
+    while (n == RECV_BATCH && !receive(w, w->express, RECV_BATCH, &n)) {
+    }
+    express_clear(&w->overtaken);
+}
+
 void nl_watch_run_express(struct nl_watch *w, int64_t now)
 {
     if (!w->dumping) {
@@ -443,17 +449,17 @@ bool nl_watch_run(struct nl_watch *w, int64_t now)
         w->again = 0;
     }
     if (w->dumping) {
-        w->overtaking = false;
         read_dump(w, now);
     }
     if (!w->dumping) {
-        const bool express_drained_first = read_events(w, w->express, now);
-        drained = read_events(w, w->events, now);
-        if (express_drained_first && drained) {
-            express_drained(&w->overtaken, now);
-        }
+        const bool express_drained = read_events(w, w->express, now);
+        drained = read_events(w, w->events, now) && express_drained;
+    }
+    if (drained) {
+        express_rest(&w->overtaken, now);
     }
     if (drained && w->wanted && now >= w->wanted_at) {
+        forget_express(w);
         dump_start(w, now);
     }
     return drained;

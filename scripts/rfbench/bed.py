@@ -89,9 +89,7 @@ class Bed(Network):
             directory = self.lab.ovs.dir if name == "ovs-vswitchd" else self.reference.dir
             return int((directory / "ovs-vswitchd.pid").read_text(encoding="ascii"))
         if name in ("rfclient", "zebra"):
-            for pid in self.lab.instance.processes_named(name):
-                return pid
-            raise LabError(f"no {name} runs in the lab")
+            return self.lab.instance.process_named(name)
         return self.lab.daemons.pid(name)
 
     def rss(self, name):

@@ -211,6 +211,12 @@ class Instance:
         """Those of them that run a program."""
         return [pid for pid in self.processes() if name_of(pid) == name]
 
+    def process_named(self, name):
+        """One of them."""
+        for pid in self.processes_named(name):
+            return pid
+        raise LabError(f"no {name} runs in the lab")
+
     def kill_process(self, pid, number):
         """Sends a signal that ends a process of this lab, and waits for its end."""
         if not self.owns(pid):

@@ -26,7 +26,7 @@ class Switch:
         self.lab = lab
         self.bridge = lab.ovs.management(lab.topology.nodes[0].name)
         self.vswitchd = int((lab.ovs.dir / "ovs-vswitchd.pid").read_text(encoding="ascii"))
-        self.rfclient, = lab.instance.processes_named("rfclient")
+        self.rfclient = lab.instance.process_named("rfclient")
         self.events_file = lab.instance.dir / "events"
 
     def ip(self, *lines):

@@ -15,7 +15,10 @@
  * When in doubt, the count is too low: then the other socket tells events once more, or
  * alone, in their order, which is slower and never wrong.  A count that is too high
  * would have it leave out what nobody has told; it arises when events were lost, and
- * lasts until express_drained().  Who loses events, reads everything again anyway. */
+ * lasts until the dump that this leads to.
+ *
+ * There are never more counts than events that one of the sockets still has, but for
+ * those of prefixes of which two protocols dispute; they go when all is quiet. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,8 +26,7 @@
 
 #include "base/addr.h"
 
-/* Prefixes of which the express socket may be ahead; beyond, it forgets all of them. */
-enum { EXPRESS_MAX = 4096, EXPRESS_FORGET_MS = 1000 };
+enum { EXPRESS_FORGET_MS = 1000 }; /* Quiet so long. */
 
 /* All zero is how it begins. */
 struct express {
@@ -43,10 +45,11 @@ bool express_overtakes(struct express *, const struct ip_prefix *, int64_t now);
 bool express_in_turn(struct express *, const struct ip_prefix *, uint8_t protocol,
                      int64_t now);
 
-/* First the express socket had no event left, then the other one. */
-void express_drained(struct express *, int64_t now);
+/* No event is left. */
+void express_rest(struct express *, int64_t now);
 
-/* Events were lost; and at the end. */
+/* A dump begins, and the express socket was emptied, untold, after the other one; and
+ * at the end. */
 void express_clear(struct express *);
 
 #endif

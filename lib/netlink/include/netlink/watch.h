@@ -47,8 +47,7 @@ struct nl_watch_ops {
 
 struct nl_watch_stats {
     uint64_t messages;  /* Events and dumped entries, wanted or not. */
-    uint64_t express;   /* Events that are also among these. */
-    uint64_t malformed; /* Of both, refused by the parser. */
+    uint64_t malformed; /* Refused by the parser. */
     uint64_t overruns;
     uint64_t dumps;       /* Of one kind each. */
     uint64_t interrupted; /* Of these, incomplete. */
