@@ -65,6 +65,7 @@ struct nhset {
     bool has_connected;       /* A hop without gateway. */
     bool dirty;               /* In nhset_table.dirty. */
     bool leads;               /* The group's content, as built last, has a hop. */
+    bool judged_anew;         /* Its FIB entries are to be compared. */
     bool given_up;            /* It did not for so long that FIB entries do not wait. */
     int64_t unresolved_since; /* While FIB entries wait; 0: none did. */
     enum nhset_use use;

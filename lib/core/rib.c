@@ -111,7 +111,8 @@ static void set_changed(struct rib *rib, struct nhset *s)
     enum nhset_use use = judge_set(rib, s);
 
     if (use != s->use && s->fib_refs) {
-        rib_start_walk(rib);
+        s->judged_anew = true;
+        rib_start_walk(rib, false);
     }
     if (use != s->use) {
         s->given_up = false;

@@ -132,7 +132,8 @@ struct rib {
     uint32_t plens[2][129];     /* Routes by family and length. */
     uint32_t connected[2][129]; /* Those with a hop without gateway. */
     uint32_t walk;              /* All up to this slot were compared ... */
-    bool walking;               /* ... in a pass over the whole table. */
+    bool walking;               /* ... in a pass over the whole table ... */
+    bool walks_all;             /* ... or those of sets that were judged anew. */
     bool snapshot;
     bool syncing; /* Between rib_begin() and rib_end(). */
 };
@@ -205,6 +206,7 @@ uint32_t rib_desired(const struct rib *, uint32_t slot);
 /* The peer's entry stays as it is, though this is what it should be: the older way
  * still leads somewhere, and of the new one no hop is resolved yet. */
 bool rib_keeps(const struct rib *, uint32_t slot, uint32_t desired);
-void rib_start_walk(struct rib *);
+/* Has all FIB entries compared, or those of sets that are marked as judged anew. */
+void rib_start_walk(struct rib *, bool all);
 
 #endif

@@ -85,10 +85,31 @@ bool rib_age(struct rib *rib, int64_t now)
     return over || !waiting;
 }
 
-void rib_start_walk(struct rib *rib)
+void rib_start_walk(struct rib *rib, bool all)
 {
+    rib->walks_all = all || (rib->walking && rib->walks_all);
     rib->walking = true;
     rib->walk = PTABLE_NONE;
+}
+
+static void end_walk(struct rib *rib)
+{
+    for (uint32_t i = 0; i < rib->sets.n_slots; i++) {
+        if (rib->sets.sets[i]) {
+            rib->sets.sets[i]->judged_anew = false;
+        }
+    }
+    rib->walking = rib->walks_all = rib->snapshot = false;
+}
+
+/* Host entries change sets with each change of their port, and are compared for that. */
+static bool is_walked(const struct rib *rib, uint32_t slot)
+{
+    if (rib->walks_all) {
+        return true;
+    }
+    const struct nhset *set = rib_route_of(rib, slot);
+    return set && set->judged_anew;
 }
 
 /* Ports: few, so all of them are compared whenever one has changed. */
@@ -356,10 +377,10 @@ static bool next_walk_change(struct rib *rib, struct plane_change *ret)
     while (rib->walking) {
         uint32_t slot = ptable_next(rib->fib, rib->walk);
         if (slot == PTABLE_NONE) {
-            rib->walking = rib->snapshot = false;
+            end_walk(rib);
         } else {
             rib->walk = slot;
-            if (fib_change(rib, slot, ret)) {
+            if (is_walked(rib, slot) && fib_change(rib, slot, ret)) {
                 return true;
             }
         }
@@ -437,7 +458,7 @@ void rib_snapshot_begin(struct rib *rib)
         rib_tidy(rib, s);
     }
     rib->n_taken = 0;
-    rib_start_walk(rib);
+    rib_start_walk(rib, true);
     rib->snapshot = true;
 }
 

@@ -82,13 +82,13 @@ void nl_watch_verify(struct nl_watch *w, unsigned kinds, int64_t now)
     want(w, kinds, MAX(now, w->last_dump_end + w->gap));
 }
 
-/* For what the kernel announces before it does it.  Where dumps take long, only the
- * second one: events wait for the end of a dump, and the routing suite's answer to a
- * lost link comes in the next milliseconds. */
+/* For what the kernel announces before it does it.  Not at once, and where dumps take
+ * long only the second one: events wait for the end of a dump, and the next
+ * milliseconds belong to those who get round a lost link. */
 static void verify_twice(struct nl_watch *w, unsigned kinds, int64_t now)
 {
     if (w->gap <= VERIFY_AGAIN_MS) {
-        nl_watch_verify(w, kinds, now);
+        nl_watch_verify(w, kinds, now + VERIFY_GAP_MS);
     }
     w->again |= kinds;
     w->again_at = now + VERIFY_AGAIN_MS;
