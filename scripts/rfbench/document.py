@@ -55,8 +55,13 @@ ABOUT = {
     "single-zebra": "One route given to zebra; beside the bare chain behind another zebra.",
     "failover": "The link A-D of rftest2 is cut under 1000 datagrams a second each way, h1 to "
                 "h4, which are counted by their time of sending; beside the suite alone on "
-                "veth links. `after port-status`: from rfproxy's notice of the port. The "
-                "silent cut drops all frames of the link, and no port is down.",
+                "veth links, also with 1000 prefixes behind h4 that OSPF has as external, "
+                "and beside the switches alone, which move the traffic by their groups "
+                "while rfproxy is stopped.  What these need is Open vSwitch's own: a lost "
+                "interface makes its revalidators run at once, with nothing changed yet, "
+                "and they do not run again within 5 ms.  `after port-status`: from "
+                "rfproxy's notice of the port.  The silent cut drops all frames of the "
+                "link, and no port is down.",
     "punt": "ICMP echo of the gateway, and frames to and from the container, through both "
             "switches, rfproxy and rfvs; beside `bench-relay`, two processes between two "
             "bridges that only hand on (the limit is that of a single route).  Hellos are "

@@ -3,7 +3,9 @@
 import datetime
 import json
 import os
+import signal
 import statistics
+from contextlib import contextmanager
 from pathlib import Path
 
 from rflab.system import CHECKOUT, run, wait_for
@@ -13,10 +15,12 @@ from .network import Network
 from .plain import PlainNetwork
 
 LIMIT_MS = 5000
+MANY = 1000  # Prefixes.
 P95_LIMIT = 15  # ms
 BESIDE_PLAIN = 5  # ms more than the suite alone
 SILENT_LIMIT = 200  # ms
 REPAIR_LIMIT = 5  # ms after the switch has said that the port is down
+BESIDE_SWITCH = 1.5  # Times what the switch's own groups need, with nobody behind them.
 
 # All that is sent out of either end is lost, and neither end's switch can know.
 SILENT_CUT = """table netdev cut {{
@@ -41,6 +45,11 @@ def gap(instance, hosts, command, target=None):
     done = instance.run(tool("udpgap"), f"/run/netns/{netns_a}", a, f"/run/netns/{netns_b}",
                         target or b, LIMIT_MS, *command, timeout=60)
     return json.loads(done.stdout)
+
+
+def gaps_of(got):
+    """Both ways, ms."""
+    return [got[way]["gap"] / 1000 for way in ("ab", "ba")]
 
 
 class Ring(Network):
@@ -94,6 +103,16 @@ class Ring(Network):
     def cut(self, command, target=None):
         return gap(self.lab.instance, self.ends, command, target)
 
+    @contextmanager
+    def nobody_behind(self):
+        """The switches are left to themselves: rfproxy is there, but says nothing."""
+        pid = self.lab.daemons.pid("rfproxy")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def link_down(self):
         return ["ip", "-n", self.lab.instance.netns, "link", "set", self.link.a.name, "down"]
 
@@ -124,9 +143,7 @@ class Ring(Network):
             lines = "".join(f"route replace {prefix(i)} {via}\n" for i in range(n))
             self.lab.containers.run(node, "sh", "-c", "cat >/run/routes", stdin=lines)
             self.lab.containers.run(node, "ip", "-batch", "/run/routes", timeout=120)
-        address = prefix(n - 1).replace(".0/24", ".1")
-        run(["ip", "-n", self.lab.network.host_netns(host), "addr", "add",
-             f"{address}/32", "dev", "eth0"])
+        address = add_target(self.lab.network.host_netns(host), n)
         wait_for("the routes in rfserver",
                  lambda: self.status()["clients"]["routes"] >= 4 * n, 60, 0.2)
         self.wait_settled()
@@ -137,41 +154,61 @@ def prefix(i):
     return f"{60 + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24"
 
 
+def add_target(netns, n):
+    """An address in the last of n prefixes, at the host there."""
+    address = prefix(n - 1).replace(".0/24", ".1")
+    run(["ip", "-n", netns, "addr", "add", f"{address}/32", "dev", "eth0"])
+    return address
+
+
 def log_ms(line):
     """The wall clock of a line of a log, ms since 1970."""
     stamp = datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00"))
     return stamp.timestamp() * 1000
 
 
-def plain_gaps(number, rounds):
-    """The suite alone on veth links: [ms], the near end and the far end of each cut."""
+def plain_gaps(rounds):
+    """The suite alone on veth links: ([ms], the near end and the far end of each cut;
+    the same to one of MANY prefixes behind the far end, which OSPF has as external)."""
     topology = load(CHECKOUT / "config" / "rftest2.json")
     link = topology.link("A-D")
-    gaps = []
-    with PlainNetwork(f"/run/rfp{os.getpid() % 100000}{number}", topology) as plain:
+    few, many = [], []
+    with PlainNetwork(f"/run/rfp{os.getpid() % 100000}r", topology) as plain:
         plain.wait_converged()
-        ends = [(plain.netns(h), str(h.address.ip))
-                for h in (topology.hosts[0], topology.hosts[3])]
-        for _ in range(rounds):
+        near, far = topology.hosts[0], topology.hosts[3]
+        ends = [(plain.netns(h), str(h.address.ip)) for h in (near, far)]
+
+        def cut(target=None):
             got = gap(plain.instance, ends, ["ip", "-n", plain.netns(link.a.node), "link",
-                                             "set", link.a.vm_interface, "down"])
-            gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+                                             "set", link.a.vm_interface, "down"], target)
             plain.set_link(link, True)
             plain.wait_converged()
-    return gaps
+            return gaps_of(got)
+
+        for _ in range(rounds):
+            few += cut()
+        plain.add_external(link.b.node, map(prefix, range(MANY)), far.address.ip)
+        target = add_target(plain.netns(far), MANY)
+        for _ in range(rounds):
+            plain.wait_external(link, MANY)
+            many.append(cut(target)[0])
+    return few, many
 
 
 def port_down(results, quick):
     rounds = 1 if quick else 6
-    plain = plain_gaps("r", rounds)
+    plain, plain_many = plain_gaps(rounds)
     with Ring("d") as ring:
-        for n in (1000,) if quick else (0, 1000, 100_000):
+        for n in (MANY,) if quick else (0, MANY, 100 * MANY):
             target = ring.add_prefixes(n) if n else None
-            gaps, after = [], []
+            gaps, after, switch = [], [], []
             # With many, the alternates are complete again only after some ten seconds.
-            for _ in range(min(rounds, 3) if n > 1000 else rounds):
+            for _ in range(min(rounds, 3) if n > MANY else rounds):
+                with ring.nobody_behind():
+                    switch += gaps_of(ring.cut(ring.link_down(), target))
+                ring.restore()
                 got = ring.cut(ring.link_down(), target)
-                gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+                gaps += gaps_of(got)
                 heard = ring.port_down_ms(got)
                 after += [(got["cut"] + got[way]["first"] + got[way]["gap"]) / 1000 - heard
                           for way in ("ab", "ba")]
@@ -182,7 +219,10 @@ def port_down(results, quick):
             results.note("failover", case, "gap p95", "ms", percentile(gaps, 95), P95_LIMIT)
             results.add("failover", case, "after port-status", "ms", after,
                         limit=REPAIR_LIMIT)
+            results.add("failover", case, "gap / the switch alone", "ms", gaps, switch,
+                        BESIDE_SWITCH)
     results.add("failover", "the suite alone", "gap", "ms", plain)
+    results.add("failover", f"the suite alone, {MANY} prefixes", "gap", "ms", plain_many)
 
 
 def silent(results, quick):
@@ -195,8 +235,7 @@ def silent(results, quick):
         netns = ring.lab.instance.netns
         gaps = []
         for _ in range(rounds):
-            got = ring.cut(inside(netns, "nft", "-f", path))
-            gaps += [got[way]["gap"] / 1000 for way in ("ab", "ba")]
+            gaps += gaps_of(ring.cut(inside(netns, "nft", "-f", path)))
             ring.lab.instance.run("nft", "delete", "table", "netdev", "cut", netns=netns)
             ring.wait_settled()
         results.add("failover", "silent cut, fast links", "gap", "ms", gaps,

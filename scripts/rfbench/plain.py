@@ -95,6 +95,19 @@ class PlainNetwork:
             if daemon == "zebra":
                 wait_for(f"zebra of {node.name}", (directory / "zserv.api").exists, 5, 0.02)
 
+    def add_external(self, node, prefixes, via):
+        """Routes of the kernel of `node`, which OSPF carries to all others."""
+        self._vtysh(node, "configure terminal", "router ospf", "redistribute kernel")
+        run(["ip", "-n", self.netns(node), "-batch", "-"],
+            stdin="".join(f"route add {prefix} via {via}\n" for prefix in prefixes))
+
+    def wait_external(self, link, n, timeout=30):
+        """Until the near end of a link has n routes over it."""
+        def there():
+            have = self.routes(link.a.node).count(f"via {link.b.address.ip} ")
+            return have >= n, f"{have} of {n} routes"
+        wait_for("the routes over the link", there, timeout, 0.1)
+
     def routes(self, node):
         return run(["ip", "-n", self.netns(node), "route", "show"]).stdout
 
@@ -120,9 +133,13 @@ class PlainNetwork:
         return True
 
     def _neighbours(self, node):
+        return self._vtysh(node, "show ip ospf neighbor")
+
+    def _vtysh(self, node, *lines):
+        words = [word for line in lines for word in ("-c", line)]
         return self.instance.run("vtysh", "--vty_socket",
-                                 self.instance.dir / "config" / node.name, "-c",
-                                 "show ip ospf neighbor", netns=self.netns(node)).stdout
+                                 self.instance.dir / "config" / node.name, *words,
+                                 netns=self.netns(node)).stdout
 
     def _best(self, node, host):
         if host.port.node is node:
