@@ -196,7 +196,7 @@ def plain_gaps(rounds):
 
 
 def port_down(results, quick):
-    rounds = 1 if quick else 6
+    rounds = 1 if quick else 10
     plain, plain_many = plain_gaps(rounds)
     with Ring("d") as ring:
         for n in (MANY,) if quick else (0, MANY, 100 * MANY):

@@ -55,7 +55,9 @@ class Switches:
         return done.stdout
 
     def vsctl(self, *argv):
-        return self.run("ovs-vsctl", f"--db=unix:{self.dir}/db.sock", "--timeout=20", *argv)
+        # The socket is there a moment before somebody listens.
+        return self.run("ovs-vsctl", f"--db=unix:{self.dir}/db.sock", "--retry",
+                        "--timeout=20", *argv)
 
     def ofctl(self, command, bridge, *argv, check=True):
         return self.run("ovs-ofctl", "-O", "OpenFlow13", "--no-names", "--timeout=20",

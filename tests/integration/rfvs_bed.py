@@ -147,8 +147,9 @@ class Rfvs:
         self.vswitchd.wait()
 
     def vsctl(self, *argv):
-        return run("ovs-vsctl", f"--db=unix:{self.dir}/db.sock", "--timeout=20", *argv,
-                   env=self.env)
+        # The socket is there a moment before somebody listens.
+        return run("ovs-vsctl", f"--db=unix:{self.dir}/db.sock", "--retry", "--timeout=20",
+                   *argv, env=self.env)
 
     def ofctl(self, command, *argv, bridge="rfvs0"):
         return run("ovs-ofctl", "-O", "OpenFlow13", "--no-names", "--timeout=20", command,
