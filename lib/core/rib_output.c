@@ -102,7 +102,7 @@ static void end_walk(struct rib *rib)
     rib->walking = rib->walks_all = rib->snapshot = false;
 }
 
-/* Host entries change sets with each change of their port, and are compared for that. */
+/* A host entry gets another set when its port changes, and is compared for that. */
 static bool is_walked(const struct rib *rib, uint32_t slot)
 {
     if (rib->walks_all) {
