@@ -21,7 +21,9 @@
 
 #define BATCH_OPS 512
 #define BATCH_BYTES (1024 * 1024)
-#define BATCH_PAUSE_MS 20 /* Between batches, so that bursts coalesce. */
+/* Before a batch and between two, so that bursts coalesce; and where the database shares
+ * the processors, what caused a burst is dealt with before it is written down. */
+#define BATCH_PAUSE_MS 20
 #define CHECK_MS 1000
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
@@ -260,8 +262,10 @@ static size_t writer_take(struct writer *w, bool *ret_stop)
     while (!store->stop) {
         int64_t now = store_now();
         bool work = cache_queued(store->cache) != 0;
+        int64_t batch_at =
+            work ? MAX(w->batch_at, cache_oldest(store->cache) + BATCH_PAUSE_MS) : 0;
 
-        if (work && (now >= w->batch_at || store->flushing || w->attaching)) {
+        if (work && (now >= batch_at || store->flushing || w->attaching)) {
             break;
         }
         if (!work && store->synced) {
@@ -271,7 +275,7 @@ static size_t writer_take(struct writer *w, bool *ret_stop)
         if (now >= w->check_at || (!work && w->attaching)) {
             break;
         }
-        store_wait(store, &store->wake, work ? w->batch_at : w->check_at);
+        store_wait(store, &store->wake, work ? batch_at : w->check_at);
     }
     *ret_stop = store->stop;
     if (!store->stop) {

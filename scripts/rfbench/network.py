@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import sys
+import tempfile
 
 from rflab import lab as labs
+from rflab.system import LabError
 
 from .ending import down
 
@@ -33,14 +36,27 @@ class Network:
     def __enter__(self):
         try:
             self.start()
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error), error)
             raise
         return self
 
-    def __exit__(self, *_):
+    def _keep(self, folder):
+        """All logs, those of the containers too, and what rfserver says."""
+        shutil.copytree(self.lab.instance.dir / "log", folder, dirs_exist_ok=True)
+        for log in (self.lab.instance.dir / "lxc").glob("*/rootfs/var/log/*.log"):
+            shutil.copy(log, f"{folder}/{log.parts[-5]}-{log.name}")
+        for words in (["status"], ["datapaths"]):
+            done = self.lab.daemons.rfctl("show", *words, check=False)
+            with open(f"{folder}/show-{words[0]}", "w", encoding="utf-8") as out:
+                out.write(done.stdout + done.stderr)
+
+    def __exit__(self, _, error=None, *__):
         keep = os.environ.get("RF_BENCH_KEEP")
+        if not keep and isinstance(error, LabError):
+            keep = tempfile.mkdtemp(prefix="routeflow-bench-")
+            print(f"The logs of what failed are kept in {keep}", file=sys.stderr)
         if keep and (self.lab.instance.dir / "log").exists():
-            shutil.copytree(self.lab.instance.dir / "log", keep, dirs_exist_ok=True)
+            self._keep(keep)
         self.lab.instance.cpu.leave()
         down(self.run_dir)
