@@ -21,8 +21,9 @@
 
 #define BATCH_OPS 512
 #define BATCH_BYTES (1024 * 1024)
-/* Before a batch and between two, so that bursts coalesce; and where the database shares
- * the processors, what caused a burst is dealt with before it is written down. */
+/* Before a batch and between two, so that bursts coalesce; and where the database
+ * shares the processors, what caused a burst is dealt with before it is written down.
+ */
 #define BATCH_PAUSE_MS 20
 #define CHECK_MS 1000
 #define RETRY_MIN_MS 100
