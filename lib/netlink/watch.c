@@ -426,10 +426,13 @@ static void read_dump(struct nl_watch *w, int64_t now)
  * counted, and may be wrong if events were lost, begins anew. */
 static void forget_express(struct nl_watch *w)
 {
-    unsigned n = RECV_BATCH;
+    unsigned n;
+    int error;
 
-    while (n == RECV_BATCH && !receive(w, w->express, RECV_BATCH, &n)) {
-    }
+    /* Behind an overrun, too, which may have cut the batch before it short. */
+    do {
+        error = receive(w, w->express, RECV_BATCH, &n);
+    } while (!error || error == ENOBUFS || error == EINTR);
     express_clear(&w->overtaken);
 }
 

@@ -46,9 +46,9 @@ class Network:
         shutil.copytree(self.lab.instance.dir / "log", folder, dirs_exist_ok=True)
         for log in (self.lab.instance.dir / "lxc").glob("*/rootfs/var/log/*.log"):
             shutil.copy(log, f"{folder}/{log.parts[-5]}-{log.name}")
-        for words in (["status"], ["datapaths"]):
-            done = self.lab.daemons.rfctl("show", *words, check=False)
-            with open(f"{folder}/show-{words[0]}", "w", encoding="utf-8") as out:
+        for what in ("status", "datapaths"):
+            done = self.lab.daemons.rfctl("show", what, check=False)
+            with open(f"{folder}/show-{what}", "w", encoding="utf-8") as out:
                 out.write(done.stdout + done.stderr)
 
     def __exit__(self, _, error=None, *__):
