@@ -168,7 +168,7 @@ class Bed:
         self.process = None
 
     def start(self, *options):
-        """The daemon, and its connection to the peer."""
+        """The daemon, and its connections to the peer."""
         since = len(self.peer.lines)
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
@@ -176,6 +176,7 @@ class Bed:
                  self.peer.relay, "--listen", f"ptcp:{self.port}", "--key-file",
                  self.dir / "key", *self.OPTIONS, *options], stderr=log)
         self.peer.wait_line("^up rfproxy", since=since)
+        self.peer.wait_line("^relay-connected", since=since)
 
     def kill(self, signum=signal.SIGKILL):
         self.process.send_signal(signum)
