@@ -199,7 +199,7 @@ def plain_gaps(rounds, rounds_many):
 
 def port_down(results, quick):
     rounds = 1 if quick else 10
-    plain, plain_many = plain_gaps(rounds, 0 if quick else rounds)
+    plain, plain_many = plain_gaps(rounds, 0 if quick else rounds // 2)
     with Ring("d") as ring:
         for n in (MANY,) if quick else (0, MANY, 100 * MANY):
             target = ring.add_prefixes(n) if n else None
