@@ -8,8 +8,8 @@
  * two processors may show segments in another order than they were sent, the first ones
  * too.  Messages are told from the first place on that is certain to be the beginning
  * of one: behind the SYN, where a segment is nothing but whole messages, or where
- * OVERHEARD_CHAIN whole messages follow each other.  A message that is passed on decodes
- * (of_msg_decode()) and is one that this side may send. */
+ * OVERHEARD_CHAIN whole messages follow each other, such that decode and that this side
+ * may send. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,9 +4,10 @@
 /* Listens to the OpenFlow connection between Open vSwitch and rfproxy without being
  * part of it: a packet socket on `lo`, with the kernel's timestamps.
  *
- * What the switch sends and, if asked for, what rfproxy sends is told message by message,
- * a request always before its answer (overheard.h).  When the kernel had no room for a
- * packet, the process ends: what was not seen would be taken for what did not happen. */
+ * What the switch sends and, if asked for, what rfproxy sends is told message by
+ * message, a request always before its answer (overheard.h).  When the kernel had no
+ * room for a packet, the process ends: what was not seen would be taken for what did
+ * not happen. */
 
 #include <stdbool.h>
 #include <stdint.h>

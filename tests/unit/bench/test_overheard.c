@@ -1,4 +1,4 @@
-/* Barrier replies among what else a switch says, in segments as the kernel shows them. */
+/* Barrier replies among what else a switch says, in segments as they are overheard. */
 
 #include <stdarg.h>
 
@@ -207,6 +207,7 @@ UNIT_MAIN_WITH("bench/overheard", setup, teardown, behind_the_syn_all_is_told,
                a_lone_reply_is_told_after_the_end_of_a_long_message,
                a_chain_is_told_behind_the_end_of_a_long_message,
                what_looks_like_headers_is_not_waited_for,
-               the_first_segment_may_have_overtaken_another, later_ones_are_put_in_order,
+               the_first_segment_may_have_overtaken_another,
+               later_ones_are_put_in_order,
                what_was_held_is_not_forgotten_by_who_wanted_no_more,
                it_begins_anew_where_too_many_wait_for_one)
