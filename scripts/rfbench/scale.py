@@ -33,11 +33,11 @@ def scale(results, quick):
     for name, sizes in GROUPS[:1] if quick else GROUPS:
         before = None
         for n, topology in sizes[:2] if quick else sizes:
-            before = network(results, name, n, topology, 3 if quick else 20, before)
+            before = network(results, name, n, topology, 1 if quick else 20, before)
     few = scale_vms(results, 100, ["--grid", "10x10"], None)
     if not quick:
         scale_vms(results, 1000, ["--grid", "40x25"], few)
-    idle(results, 3 if quick else 20)
+    idle(results, 1 if quick else 20)
 
 
 def network(results, name, n, topology, idle_s, fewer):
