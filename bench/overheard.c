@@ -74,57 +74,50 @@ static void find_message(struct overheard *o, size_t newest)
     }
 }
 
-/* Tells of whole messages; true as soon as fn says so. */
-static bool tell_messages(struct overheard *o, const struct sink *sink)
+/* Tells of the whole messages there and goes on behind them; true as soon as fn says
+ * so. */
+static bool tell_messages(const struct overheard *o, const uint8_t **p, size_t *n,
+                          const struct sink *sink)
 {
-    size_t used = 0;
     bool done = false;
+    size_t length;
 
-    while (!done && o->bytes.len - used >= OFP_HEADER_LEN) {
-        const uint8_t *p = o->bytes.data + used;
-        const size_t n = o->bytes.len - used, length = message_length(o, p, n);
-        if (!length) { /* What was certain was an accident. */
-            o->synced = false;
-            used++;
-            break;
-        } else if (length > n) {
-            break;
-        }
-        used += length;
-        done = sink->fn(sink->aux, p[1], cursor_of(p, length), sink->at);
+    while (!done && (length = message_length(o, *p, *n)) && length <= *n) {
+        done = sink->fn(sink->aux, (*p)[1], cursor_of(*p, length), sink->at);
+        *p += length;
+        *n -= length;
     }
-    buf_pull(&o->bytes, used);
     return done;
 }
 
-static bool take_next(struct overheard *o, const uint8_t *p, size_t n,
+static bool take_next(struct overheard *o, const uint8_t *bytes, size_t n_bytes,
                       const struct sink *sink)
 {
     const size_t newest = o->bytes.len;
 
-    buf_put(&o->bytes, p, n);
-    o->next_seq += (uint32_t)n;
+    buf_put(&o->bytes, bytes, n_bytes);
+    o->next_seq += (uint32_t)n_bytes;
     o->guessed = o->guessed && o->next_seq - o->first_seq < OVERTAKEN_MAX;
     if (!o->synced) {
         find_message(o, newest);
     }
-    return o->synced && tell_messages(o, sink);
+    if (!o->synced) {
+        return false;
+    }
+    const uint8_t *p = o->bytes.data;
+    size_t n = o->bytes.len;
+    bool done = tell_messages(o, &p, &n, sink);
+    /* Else what was certain was an accident. */
+    o->synced = n < OFP_HEADER_LEN || message_length(o, p, n);
+    buf_pull(&o->bytes, o->bytes.len - n);
+    return done;
 }
 
 /* The first one overtook this one. */
 static bool take_overtaken(const struct overheard *o, const uint8_t *p, size_t n,
                            const struct sink *sink)
 {
-    bool done = false;
-
-    if (!are_messages(o, p, n, 1)) {
-        return false;
-    }
-    for (size_t length; !done && (length = whole_message(o, p, n)); n -= length) {
-        done = sink->fn(sink->aux, p[1], cursor_of(p, length), sink->at);
-        p += length;
-    }
-    return done;
+    return are_messages(o, p, n, 1) && tell_messages(o, &p, &n, sink);
 }
 
 /* Those that were held, as far as they follow now. */

@@ -157,14 +157,13 @@ START_TEST(later_ones_are_put_in_order)
 {
     reply(1);
     size_t second = reply(2);
-    size_t third = reply(3);
+    reply(3);
 
     show(0, second);
     show(second + 4, stream.len);
     assert_told(1, 1);
     show(second, second + 4);
     assert_told(3, 1, 2, 3);
-    ck_assert_uint_gt(third, second);
 }
 END_TEST
 
