@@ -136,9 +136,11 @@ bool config_load(struct server *s)
         s->mapping_loaded_wall = loop_wall_now();
     } else {
         report_faults(s, &faults);
-        journal_event(s, "mapping", "%s has faults: %s", s->config.mapping_path,
+        /* The fault comes last: it names its file, and is the part that may be long. */
+        journal_event(s, "mapping", "%s: %s",
                       s->mapping_loaded_wall ? "the mapping in force stays as it is"
-                                             : "nothing of it is applied");
+                                             : "no mapping is applied",
+                      s->mapping_error);
     }
     buf_uninit(&csv);
     buf_uninit(&isl);

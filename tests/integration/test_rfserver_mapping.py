@@ -95,7 +95,8 @@ def test_faulty_file_changes_nothing_and_all_its_faults_are_named(net):
     status = net.server.json("show", "status")["mapping"]
     assert status["rows"] == 4
     assert f"{net.server.mapping}:2:" in status["fault"]
-    assert any("has faults" in event["text"] for event in net.server.json("show", "events"))
+    assert f"the mapping in force stays as it is: {net.server.mapping}:2:" in "\n".join(
+        event["text"] for event in net.server.json("show", "events"))
     by_rename(net.server.mapping, MAPPING)
     net.bus.until("the fault is gone", lambda: (
         net.server.json("show", "status")["mapping"]["fault"] == "none"))

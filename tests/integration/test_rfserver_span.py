@@ -198,6 +198,15 @@ def test_inside_links_are_edited_while_everything_runs(net):
     assert "inter-switch links changed" not in out
 
 
+def test_fault_of_the_inside_links_is_told_as_theirs(net):
+    start(net)
+    isl = net.server.options["isl"]
+    isl.write_text(isl_text(ISLS) + "what is this\n")
+    net.until_log(f"the mapping in force stays as it is: {isl}:5:")
+    assert f"{isl}:5:" in net.server.json("show", "status")["mapping"]["fault"]
+    until_paths(net, "direct paths", WHOLE)
+
+
 def test_port_of_the_vm_becomes_one_of_an_inside_link_and_back(net):
     start(net)
     until_paths(net, "direct paths", WHOLE)
