@@ -46,6 +46,7 @@ struct lane {
     uint32_t head;
     uint32_t len;
     uint32_t n_waiting; /* Of len. */
+    uint32_t n_sorted;  /* Of len: from the head on. */
 };
 
 struct ptable {
@@ -335,6 +336,7 @@ static uint32_t ring_pop(struct lane *l)
     uint32_t slot = l->ring[l->head];
 
     l->head = (l->head + 1) & (l->cap - 1);
+    l->n_sorted -= l->n_sorted > 0;
     if (!--l->len && l->cap > 1024) {
         free(l->ring);
         l->ring = NULL;
@@ -366,6 +368,7 @@ static void lane_compact(struct ptable *t, unsigned lane)
 {
     struct lane *l = &t->lanes[lane];
 
+    l->n_sorted = 0;
     for (uint32_t i = l->len; i > 0; i--) {
         uint32_t slot;
         if (lane_take(t, lane, &slot)) {
@@ -407,6 +410,70 @@ uint32_t ptable_dequeue(struct ptable *t, unsigned lane)
 size_t ptable_queued(const struct ptable *t, unsigned lane)
 {
     return t->lanes[lane].n_waiting;
+}
+
+struct ranked {
+    uint64_t key;
+    uint32_t slot;
+};
+
+static struct ranked rank(const struct ptable *t, uint32_t slot)
+{
+    const struct family *f = slot_family(t, slot);
+    const uint8_t *addr = entry_addr(f, slot);
+    struct ranked ret = {.slot = slot};
+
+    for (unsigned i = 0; i < sizeof ret.key; i++) {
+        ret.key = ret.key << 8 | (i < f->addr_len ? addr[i] : 0);
+    }
+    return ret;
+}
+
+/* A radix sort, from the last octet on.  Returns which of the two arrays is in order.
+ */
+static struct ranked *sort_ranked(struct ranked *a, struct ranked *b, uint32_t n)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        uint32_t at[256] = {0};
+        for (uint32_t i = 0; i < n; i++) {
+            at[a[i].key >> shift & 0xff]++;
+        }
+        if (at[a[0].key >> shift & 0xff] == n) {
+            continue; /* They all have the same here. */
+        }
+        for (uint32_t k = 0, sum = 0; k < 256; k++) {
+            const uint32_t count = at[k];
+            at[k] = sum;
+            sum += count;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            b[at[a[i].key >> shift & 0xff]++] = a[i];
+        }
+        struct ranked *spare = a;
+        a = b;
+        b = spare;
+    }
+    return a;
+}
+
+void ptable_sort(struct ptable *t, unsigned lane, size_t max)
+{
+    struct lane *l = &t->lanes[lane];
+    const uint32_t n = (uint32_t)MIN(l->len, MIN(max, PTABLE_SORT_MAX));
+
+    if (l->n_sorted || !n) {
+        return;
+    }
+    struct ranked *a = xmalloc(2 * n * sizeof *a);
+    for (uint32_t i = 0; i < n; i++) {
+        a[i] = rank(t, l->ring[(l->head + i) & (l->cap - 1)]);
+    }
+    const struct ranked *sorted = sort_ranked(a, a + n, n);
+    for (uint32_t i = 0; i < n; i++) {
+        l->ring[(l->head + i) & (l->cap - 1)] = sorted[i].slot;
+    }
+    l->n_sorted = n;
+    free(a);
 }
 
 void ptable_remove(struct ptable *t, uint32_t slot)

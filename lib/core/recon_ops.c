@@ -5,6 +5,7 @@
 #include "recon_impl.h"
 
 #define MAX_SERIAL 0x7fffffffu
+#define SORT_MIN 4096 /* The upper nodes of a trie are always in the cache. */
 
 void recon_start_walk(struct recon *r)
 {
@@ -204,16 +205,41 @@ static bool next_urgent(struct recon *r, struct recon_op *ret, bool *ret_share)
     return false;
 }
 
+/* Where many wait, neighbours go one after the other: Open vSwitch finds the place of a
+ * prefix by way of a trie, and of a million most of that way is not in its cache, but
+ * what the one before has just passed is.  Those that are fenced stay before others. */
+static uint32_t dequeue(struct recon *r, unsigned lane, size_t fenced)
+{
+    const size_t n = fenced ? fenced : ptable_queued(r->fib, lane);
+
+    if (n >= SORT_MIN) {
+        ptable_sort(r->fib, lane, n);
+    }
+    return ptable_dequeue(r->fib, lane);
+}
+
+/* The walk goes on until so many of the entries that it meets are not settled. */
+static void walk_on(struct recon *r, size_t n)
+{
+    while (n > 0 && r->walking) {
+        const uint32_t slot = r->walk = ptable_next(r->fib, r->walk);
+        r->walking = slot != PTABLE_NONE;
+        if (r->walking && !recon_fib_is_settled(ptable_words(r->fib, slot),
+                                                *ptable_flags(r->fib, slot))) {
+            ptable_enqueue(r->fib, LANE_ADD, slot);
+            n--;
+        }
+    }
+}
+
 /* The next FIB entry that is due; in the order of the lane, then of the walk. */
 static uint32_t next_due(struct recon *r)
 {
-    uint32_t slot = ptable_dequeue(r->fib, LANE_ADD);
-
-    r->fence.additions -= r->fence.additions > 0;
-    if (slot == PTABLE_NONE && r->walking) {
-        slot = r->walk = ptable_next(r->fib, r->walk);
-        r->walking = slot != PTABLE_NONE;
+    if (!ptable_queued(r->fib, LANE_ADD)) {
+        walk_on(r, PTABLE_SORT_MAX);
     }
+    const uint32_t slot = dequeue(r, LANE_ADD, r->fence.additions);
+    r->fence.additions -= r->fence.additions > 0;
     return slot;
 }
 
@@ -235,7 +261,7 @@ static bool next_fib_deletion(struct recon *r, struct recon_op *ret)
 {
     uint32_t slot;
 
-    while ((slot = ptable_dequeue(r->fib, LANE_DEL)) != PTABLE_NONE) {
+    while ((slot = dequeue(r, LANE_DEL, r->fence.deletions)) != PTABLE_NONE) {
         if (fib_may_delete(r, slot)) {
             hand_out_fib(r, slot, TARGET_NONE, ret);
             r->fence.deletions -= r->fence.deletions > 0;

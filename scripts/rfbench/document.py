@@ -27,7 +27,8 @@ which has a line of its own).
 * Open vSwitch has niceness -4 (its own start script gives it -10), the lab's and the other,
   rfclient -5, as FRR's own unit gives FRR; and all, with what measures them, are in one
   control group for the processor where there is such a controller.
-* The prefixes have the lengths of the Internet's table, in no order.
+* The prefixes have the lengths of the Internet's table.  All are given them in no order;
+  rfproxy hands them on by address where thousands wait, the references as they come.
 * The end of a download is the last barrier reply, overheard between rfproxy and the switch.
 * After each bench the switch is compared with the container's kernel by a program that
   shares nothing with the daemons but the OpenFlow codec.

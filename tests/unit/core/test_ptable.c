@@ -63,7 +63,10 @@ static void random_step(struct ptable *t, struct model *m, struct dice *d)
     uint32_t slot = ptable_find(t, &p);
     unsigned lane = roll(d, PTABLE_LANES);
 
-    switch (roll(d, 8)) {
+    switch (roll(d, 9)) {
+    case 8:
+        ptable_sort(t, lane, roll(d, 100));
+        break;
     case 0:
     case 1:
     case 2:
@@ -157,6 +160,59 @@ START_TEST(queue_yields_each_waiting_entry_once_and_in_order)
 }
 END_TEST
 
+static uint64_t first_bits(const struct ptable *t, uint32_t slot)
+{
+    const struct ip_prefix p = ptable_prefix(t, slot);
+    uint64_t ret = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        ret = ret << 8 | (p.addr.version == IP_V6 || i < 4 ? p.addr.bytes[i] : 0);
+    }
+    return ret;
+}
+
+static uint32_t enqueue_new(struct ptable *t, uint32_t n, bool v6)
+{
+    struct ip_prefix p = make_prefix(n, v6);
+    uint32_t slot = ptable_insert(t, &p);
+
+    ptable_enqueue(t, 0, slot);
+    return slot;
+}
+
+START_TEST(queue_that_is_sorted_yields_its_first_ones_by_address_and_then_the_others)
+{
+    enum { N = 3000, SORTED = 1000 };
+    struct ptable *t = ptable_create(1);
+    uint32_t slots[N + 1];
+    bool met[N] = {false};
+    uint64_t last = 0;
+
+    for (uint32_t i = 0; i < N; i++) {
+        slots[i] = enqueue_new(t, i * 7919 % N, i & 1);
+    }
+    ptable_sort(t, 0, SORTED);
+    slots[N] = enqueue_new(t, N, false);
+    for (uint32_t i = 0; i < SORTED; i++) {
+        ptable_sort(t, 0, SIZE_MAX); /* Nothing, while some are sorted. */
+        uint32_t k = 0, slot = ptable_dequeue(t, 0);
+        while (slots[k] != slot) {
+            k++;
+        }
+        MUST(k < SORTED && !met[k]);
+        met[k] = true;
+        MUST(first_bits(t, slot) >= last);
+        last = first_bits(t, slot);
+    }
+    for (uint32_t i = SORTED; i <= N; i++) {
+        MUST(ptable_dequeue(t, 0) == slots[i]);
+    }
+    MUST(ptable_dequeue(t, 0) == PTABLE_NONE);
+    ptable_sort(t, 0, SIZE_MAX);
+    ptable_destroy(t);
+}
+END_TEST
+
 START_TEST(iteration_survives_removal_of_what_it_stands_on)
 {
     struct ptable *t = ptable_create(1);
@@ -210,6 +266,7 @@ END_TEST
 
 UNIT_MAIN("core/ptable", table_equals_a_plain_model_after_random_steps,
           queue_yields_each_waiting_entry_once_and_in_order,
+          queue_that_is_sorted_yields_its_first_ones_by_address_and_then_the_others,
           iteration_survives_removal_of_what_it_stands_on,
           churn_that_nobody_drains_takes_no_more_memory,
           a_million_ipv4_entries_of_two_words_take_under_28_octets_each)

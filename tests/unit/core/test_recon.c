@@ -1,23 +1,9 @@
 #include "unit.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/recon.h"
-#include "dice.h"
-
-#define RETRY_MIN 1000
-#define RETRY_MAX 8000
-
-static struct recon *make_known(void)
-{
-    struct recon *r = recon_create(RETRY_MIN, RETRY_MAX);
-
-    recon_audit_begin(r);
-    ck_assert_uint_eq(recon_audit_end(r), 0);
-    return r;
-}
+#include "recon_setup.h"
 
 static void want_fib(struct recon *r, const char *dst, uint32_t group)
 {
@@ -25,18 +11,6 @@ static void want_fib(struct recon *r, const char *dst, uint32_t group)
         .prefix = prefix(dst),
         .target = {.verdict = group ? FIB_GROUP : FIB_PUNT, .group = group}};
     ck_assert(recon_desire_fib(r, &e));
-}
-
-static struct fib_group make_group(uint32_t id, uint32_t dp_port)
-{
-    return (struct fib_group){
-        .id = id, .n_hops = 1, .hops = {{.dp_port = dp_port, .weight = 1}}};
-}
-
-static void want_group(struct recon *r, uint32_t id, uint32_t dp_port)
-{
-    struct fib_group g = make_group(id, dp_port);
-    ck_assert(recon_desire_group(r, &g));
 }
 
 static void want_aux(struct recon *r, unsigned rank, const char *key, const char *value)
@@ -94,12 +68,6 @@ static void expect_none(struct recon *r, int64_t now)
 {
     struct recon_op op;
     ck_assert_str_eq(next_op(r, now, &op), "");
-}
-
-static void confirm(struct recon *r)
-{
-    recon_barrier_sent(r, 77);
-    ck_assert(recon_barrier_done(r, 77));
 }
 
 START_TEST(additions_go_from_meters_to_flows_and_deletions_back)
@@ -519,42 +487,6 @@ START_TEST(values_out_of_range_are_refused)
 }
 END_TEST
 
-START_TEST(a_million_entries_take_under_40_octets_each)
-{
-    struct mallinfo2 before = mallinfo2();
-    struct recon *r = make_known();
-    struct recon_op op;
-    uint32_t n = 0, xid = 0;
-
-    recon_begin(r);
-    want_group(r, 1, 1);
-    for (uint32_t i = 0; i < 1000000; i++) {
-        struct fib_entry e = {.prefix = {.addr = ip_from_v4(i << 8), .plen = 24},
-                              .target = {.verdict = FIB_GROUP, .group = 1}};
-        MUST(recon_desire_fib(r, &e));
-    }
-    recon_end(r);
-    while (recon_next_op(r, 0, &op)) {
-        if (++n % 10000 == 0) {
-            recon_barrier_sent(r, ++xid);
-            ck_assert(xid < 5 || recon_barrier_done(r, xid - 4));
-        }
-    }
-    ck_assert_uint_eq(n, 1000001);
-    recon_barrier_sent(r, ++xid);
-    ck_assert(recon_barrier_done(r, xid));
-    ck_assert(recon_in_sync(r));
-    struct mallinfo2 after = mallinfo2();
-    double held = (double)(after.uordblks + after.hblkhd) -
-                  (double)(before.uordblks + before.hblkhd);
-    printf("recon: %.1f octets per IPv4 entry, %.1f by the allocator\n",
-           (double)recon_memory(r) / 1e6, held / 1e6);
-    ck_assert(recon_memory(r) > 16000000 && recon_memory(r) < 40000000);
-    ck_assert(held < 40e6);
-    recon_destroy(r);
-}
-END_TEST
-
 UNIT_MAIN("core/recon", additions_go_from_meters_to_flows_and_deletions_back,
           nothing_is_deleted_before_the_download_is_complete,
           audit_of_a_switch_that_is_right_yields_nothing,
@@ -569,4 +501,4 @@ UNIT_MAIN("core/recon", additions_go_from_meters_to_flows_and_deletions_back,
           audit_does_not_judge_what_was_in_flight_meanwhile,
           audit_that_is_judged_in_slices_adds_all_before_it_deletes,
           audit_does_not_judge_what_was_in_flight_before_its_slice,
-          values_out_of_range_are_refused, a_million_entries_take_under_40_octets_each)
+          values_out_of_range_are_refused)

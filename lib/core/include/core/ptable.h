@@ -56,4 +56,11 @@ void ptable_enqueue(struct ptable *, unsigned lane, uint32_t slot);
 uint32_t ptable_dequeue(struct ptable *, unsigned lane); /* PTABLE_NONE when empty. */
 size_t ptable_queued(const struct ptable *, unsigned lane);
 
+/* Brings those that wait in a lane, the first `max` or PTABLE_SORT_MAX of them at most,
+ * in the order of their addresses, of which the first 64 bits count.  While some that
+ * an earlier call has brought in order still wait, nothing happens: who calls before
+ * each ptable_dequeue() has each entry sorted once. */
+#define PTABLE_SORT_MAX (1u << 17) /* Takes some milliseconds. */
+void ptable_sort(struct ptable *, unsigned lane, size_t max);
+
 #endif
